@@ -1,0 +1,195 @@
+"""Reads ``targets/*.toml``: one environment each, and everything the gate must be told about it.
+
+Unknown keys are refused and all problems come in one message. What a target does not have (no cluster, no plan, no
+registry) it says here, and the criteria that need it leave the run; the report's header names them.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+TARGETS_FOLDER = Path("targets")
+
+
+class TargetError(Exception):
+    """A target that cannot be used; the message names each key, its value and what would be right."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Identity(_Section):
+    """What proves that a cluster is the one meant; a context's name alone does not. Any one suffices."""
+
+    server: str | None = Field(default=None, description="the API server's URL")
+    kube_system_uid: str | None = Field(default=None, description="UID of the kube-system namespace")
+    eks_arn: str | None = Field(default=None, description="ARN of the EKS cluster, as kubeconfig names it")
+
+    @model_validator(mode="after")
+    def _has_one(self) -> "Identity":
+        if not (self.server or self.kube_system_uid or self.eks_arn):
+            raise ValueError("name one of server, kube_system_uid, eks_arn: a context's name alone proves nothing")
+        return self
+
+
+class Cluster(_Section):
+    """Where the app runs. ``reader = "none"`` removes every criterion that needs a cluster."""
+
+    reader: Literal["kubernetes", "none"] = "kubernetes"
+    context: str | None = Field(default=None, description="kubeconfig context; default: the current one, or in-cluster")
+    identity: Identity | None = Field(default=None, description="needed with reader = kubernetes")
+    namespace: str = "carepath-demo"
+    deployment: str = "chat-api"
+    container: str = "chat-api"
+    service: str = "chat-api-service"
+    hpa: str = "chat-api"
+    service_url: str | None = Field(
+        default=None, description="how users reach the app; default: the Service's load balancer address"
+    )
+
+    @model_validator(mode="after")
+    def _is_identified(self) -> "Cluster":
+        if self.reader == "kubernetes" and self.identity is None:
+            raise ValueError('identity is needed with reader = "kubernetes": another cluster must be refused')
+        return self
+
+
+class Desired(_Section):
+    """What the deploy is meant to bring: rendered manifests, and the saved Terraform plan where there is one."""
+
+    manifests: Path = Field(description="multi-document YAML, relative to the project")
+    plan: Path | None = Field(default=None, description="`terraform show -json` of the saved plan; none: no TFP-1")
+    allowed_changes: tuple[str, ...] = Field(
+        default=("Deployment/chat-api",), description="Kind/name patterns that this kind of deploy may change"
+    )
+
+
+class Registry(_Section):
+    """Where images are looked up. ``reader = "none"`` removes the criteria that need it."""
+
+    reader: Literal["http", "ecr", "none"] = "none"
+    url: str | None = Field(default=None, description="base URL of the registry's HTTP API, with reader = http")
+    region: str | None = Field(default=None, description="AWS region, with reader = ecr")
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> "Registry":
+        if self.reader == "http" and not self.url:
+            raise ValueError('url is needed with reader = "http"')
+        if self.reader == "ecr" and not self.region:
+            raise ValueError('region is needed with reader = "ecr"')
+        return self
+
+
+class Nodes(_Section):
+    """The nodes as planned; judged where no cluster is read, and compared with the real ones where one is."""
+
+    instance_type: str
+    count: Annotated[int, Field(ge=1)] = 2
+    volume_gib: Annotated[int, Field(ge=1)] = 20
+    candidates: tuple[str, ...] = Field(default=(), description="types also judged, for the report's table")
+
+
+class Model(_Section):
+    """The model that must answer."""
+
+    name: str = Field(description="a name of service_chat/models.toml")
+    engine: Literal["llama.cpp", "transformers"] = "llama.cpp"
+    context_tokens: Annotated[int, Field(ge=256)] = 2048
+    parallel: Annotated[int, Field(ge=1)] = 1
+
+
+class Acceptance(_Section):
+    """How long and how often acceptance asks."""
+
+    test_mrns: tuple[str, ...] = Field(min_length=2, description="synthetic patients; nobody else is ever asked about")
+    stable_window_s: Annotated[float, Field(gt=0)] = 10.0
+    rollout_timeout_s: Annotated[float, Field(gt=0)] = 600.0
+    latency_samples: Annotated[int, Field(ge=1)] = 20
+    latency_budget_s: Annotated[float, Field(gt=0)] = 120.0
+    request_timeout_s: Annotated[float, Field(gt=0)] = 60.0
+
+
+class Load(_Section):
+    """The load drill."""
+
+    clients: Annotated[int, Field(ge=1)] = 10
+    requests: Annotated[int, Field(ge=1)] = 30
+
+
+class Target(_Section):
+    """One environment."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
+    description: str = ""
+    allow_mutation: bool = Field(default=False, description="drills also need --allow-mutation")
+    image_repository: str = Field(description="repository of the chat-api image, without tag")
+    cluster: Cluster
+    desired: Desired
+    registry: Registry = Registry()
+    nodes: Nodes | None = None
+    model: Model
+    acceptance: Acceptance
+    load: Load = Load()
+
+    def offline(self) -> "Target":
+        """Return the same target without its cluster and registry: nothing is reached over a network."""
+        return self.model_copy(
+            update={
+                "cluster": self.cluster.model_copy(update={"reader": "none"}),
+                "registry": Registry(),
+                "desired": self.desired.model_copy(update={"plan": None}),
+            }
+        )
+
+    def has(self, need: str) -> bool:
+        """Return whether the target has what a criterion ``needs`` (a word of the table's ``needs``)."""
+        return {
+            "cluster": self.cluster.reader != "none",
+            "plan": self.desired.plan is not None,
+            "registry": self.registry.reader != "none",
+        }.get(need, True)
+
+    def differing(self) -> dict[str, str]:
+        """Return the settings that differ from their defaults, dotted key to value, for the header."""
+        return _flatten(self.model_dump(mode="json", exclude_defaults=True))
+
+
+def _flatten(tree: dict[str, object], prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = str(value)
+    return flat
+
+
+def load_target(name_or_path: str, root: Path) -> Target:
+    """Read a target by name (``targets/NAME.toml`` below ``root``) or by path.
+
+    Raises:
+        TargetError: unknown target, unreadable TOML, or every wrong key in one message.
+    """
+    path = Path(name_or_path) if name_or_path.endswith(".toml") else root / TARGETS_FOLDER / f"{name_or_path}.toml"
+    if not path.is_file():
+        known = sorted(known.stem for known in (root / TARGETS_FOLDER).glob("*.toml"))
+        raise TargetError(f"target {name_or_path!r}: no file {path}; known targets: {', '.join(known) or 'none'}")
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise TargetError(f"target {path}: not readable as TOML: {error}") from error
+    try:
+        return Target.model_validate(raw)
+    except ValidationError as error:
+        problems = "\n".join(_problem(dict(item)) for item in error.errors())
+        raise TargetError(f"target {path}: {error.error_count()} problem(s)\n{problems}") from error
+
+
+def _problem(item: dict[str, object]) -> str:
+    location = item["loc"]
+    key = ".".join(str(part) for part in location) if isinstance(location, tuple) else str(location)
+    got = "" if item["type"] == "missing" or isinstance(item["input"], dict) else f" (got {item['input']!r})"
+    return f"  {key or 'target'}: {item['msg']}{got}"

@@ -1,0 +1,1 @@
+"""What the service is deployed to: the embedded Kubernetes, images, Terraform and the stand-in patient API."""

@@ -1,0 +1,3 @@
+module carepath/pause
+
+go 1.24.0
