@@ -37,7 +37,7 @@ class Criterion(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    id: str = Field(pattern=r"^[A-Z]{3}-\d$")
+    id: str = Field(pattern=r"^[A-Z]{3,4}-\d$")
     tier: Tier
     statement: str = Field(min_length=1)
     needs: tuple[Literal["cluster", "plan", "registry", "image", "model"], ...] = ()

@@ -96,9 +96,7 @@ class Verdict:
             ValueError: naming what is missing.
         """
         if not self.evidence:
-            raise ValueError(
-                f"{self.criterion}: a verdict needs evidence, a pass too (of absence, if nothing applies)"
-            )
+            raise ValueError(f"{self.criterion}: a verdict needs evidence, a pass too (of absence, if nothing applies)")
         if not self.reason:
             raise ValueError(f"{self.criterion}: a verdict needs a reason")
         if (self.status is Status.PASS) != (self.cause is None):
