@@ -1,0 +1,5 @@
+module "app" {
+  source = "../../modules/app"
+
+  documents = module.manifests.documents
+}

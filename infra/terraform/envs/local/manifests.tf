@@ -1,0 +1,27 @@
+# Apart from main.tf, because this half needs no provider and no cluster: `python -m infra.tf render` uses it alone.
+module "manifests" {
+  source = "../../modules/app/manifests"
+
+  chat_api_image    = var.chat_api_image
+  llm_mode          = var.llm_mode
+  patient_api_image = var.patient_api_image
+  db_api_base_url   = "http://patient-api-service:8001"
+  extra_env         = var.extra_env
+  resources         = var.resources
+  autoscaling       = var.autoscaling
+
+  probes = {
+    # The image is on the node's own disk and SmolLM2 loads in under a second; the rest is Python's start on a busy core.
+    startup_budget_s   = 60
+    startup_period_s   = 1
+    readiness_period_s = 2
+  }
+  shutdown = {
+    # 5 s until haproxy has dropped the pod, then the longest answer the service allows, then some seconds to end.
+    grace_period_s = 45
+    pre_stop_s     = 5
+  }
+  rollout = {
+    progress_deadline_s = 120
+  }
+}

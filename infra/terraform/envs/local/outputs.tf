@@ -1,0 +1,4 @@
+output "rendered" {
+  description = "Every manifest as one YAML stream; committed as infra/terraform/rendered/local.yaml."
+  value       = module.manifests.rendered
+}

@@ -1,0 +1,82 @@
+################################################################################
+# Values that several templates share
+################################################################################
+
+locals {
+  # terraform sorts map keys, so the list in the pod has one order, and an unchanged map is an unchanged template.
+  chat_api_env = merge(var.extra_env, {
+    DB_API_BASE_URL = var.db_api_base_url
+    IMAGE           = var.chat_api_image
+    LLM_MODE        = var.llm_mode
+  })
+}
+
+################################################################################
+# Documents: KIND/NAME -> stage and YAML
+#
+# The stage says when ../main.tf applies a document: 1 namespace, 2 base, 3 workload, 4 autoscaling.
+################################################################################
+
+locals {
+  chat_api = {
+    "Namespace/${var.namespace}" = {
+      stage = "namespace"
+      yaml  = templatefile("${path.module}/namespace.yaml.tftpl", { namespace = var.namespace })
+    }
+    "ServiceAccount/chat-api" = {
+      stage = "base"
+      yaml  = templatefile("${path.module}/service-account.yaml.tftpl", { name = "chat-api", namespace = var.namespace })
+    }
+    "Service/chat-api-service" = {
+      stage = "base"
+      yaml = templatefile("${path.module}/chat-api-service.yaml.tftpl", {
+        namespace   = var.namespace
+        annotations = var.service_annotations
+      })
+    }
+    "PodDisruptionBudget/chat-api" = {
+      stage = "base"
+      yaml  = templatefile("${path.module}/chat-api-pod-disruption-budget.yaml.tftpl", { namespace = var.namespace })
+    }
+    "Deployment/chat-api" = {
+      stage = "workload"
+      yaml = templatefile("${path.module}/chat-api-deployment.yaml.tftpl", {
+        namespace    = var.namespace
+        image        = var.chat_api_image
+        env          = local.chat_api_env
+        resources    = var.resources
+        probes       = var.probes
+        shutdown     = var.shutdown
+        rollout      = var.rollout
+        tmp_size_mib = var.tmp_size_mib
+      })
+    }
+    "HorizontalPodAutoscaler/chat-api" = {
+      stage = "autoscaling"
+      yaml = templatefile("${path.module}/chat-api-horizontal-pod-autoscaler.yaml.tftpl", {
+        namespace   = var.namespace
+        autoscaling = var.autoscaling
+      })
+    }
+  }
+
+  patient_api = var.patient_api_image == null ? {} : {
+    "ServiceAccount/patient-api" = {
+      stage = "base"
+      yaml  = templatefile("${path.module}/service-account.yaml.tftpl", { name = "patient-api", namespace = var.namespace })
+    }
+    "Service/patient-api-service" = {
+      stage = "base"
+      yaml  = templatefile("${path.module}/patient-api-service.yaml.tftpl", { namespace = var.namespace })
+    }
+    "Deployment/patient-api" = {
+      stage = "workload"
+      yaml = templatefile("${path.module}/patient-api-deployment.yaml.tftpl", {
+        namespace = var.namespace
+        image     = var.patient_api_image
+      })
+    }
+  }
+
+  documents = merge(local.chat_api, local.patient_api)
+}

@@ -1,0 +1,232 @@
+################################################################################
+# Where
+################################################################################
+
+variable "namespace" {
+  description = "Namespace that is created and holds every object."
+  type        = string
+  default     = "carepath-demo"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", var.namespace))
+    error_message = "namespace is \"${var.namespace}\"; it must be a DNS label: up to 63 of a-z, 0-9 and '-', no '-' at either end."
+  }
+}
+
+################################################################################
+# What runs
+################################################################################
+
+variable "chat_api_image" {
+  description = "Image of the chat API: repository with a tag or, as a deploy has it, with a digest."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}|@sha256:[0-9a-f]{64})$", var.chat_api_image))
+    error_message = "chat_api_image is \"${var.chat_api_image}\"; it must be REGISTRY/REPOSITORY:TAG or REGISTRY/REPOSITORY@sha256:DIGEST. Without either the kubelet would pull :latest."
+  }
+}
+
+variable "llm_mode" {
+  description = "LLM_MODE of the chat API: mock, or a model of service_chat/models.toml. In the pod template, so that a rollout undo brings the old one back."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9][A-Za-z0-9._-]*$", var.llm_mode))
+    error_message = "llm_mode is \"${var.llm_mode}\"; it must be mock or a model name of service_chat/models.toml."
+  }
+}
+
+variable "db_api_base_url" {
+  description = "Base URL of the patient API, with its port and without a path."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^https?://[a-z0-9.-]+:[0-9]+$", var.db_api_base_url))
+    error_message = "db_api_base_url is \"${var.db_api_base_url}\"; it must be http(s)://HOST:PORT. The port is written out: the API does not listen on 80."
+  }
+}
+
+variable "extra_env" {
+  description = "Further settings of the chat API (service_chat/settings.schema.json names them), as strings."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for key in keys(var.extra_env) : can(regex("^[A-Z][A-Z0-9_]*$", key))])
+    error_message = "extra_env has keys that are no environment variable names of the service (A-Z, 0-9 and '_'): ${join(", ", [for key in keys(var.extra_env) : key if !can(regex("^[A-Z][A-Z0-9_]*$", key))])}."
+  }
+
+  validation {
+    condition     = length(setintersection(keys(var.extra_env), ["LLM_MODE", "DB_API_BASE_URL", "IMAGE"])) == 0
+    error_message = "extra_env sets ${join(", ", setintersection(keys(var.extra_env), ["LLM_MODE", "DB_API_BASE_URL", "IMAGE"]))}; use llm_mode, db_api_base_url and chat_api_image instead."
+  }
+
+  validation {
+    condition     = alltrue([for key in keys(var.extra_env) : !can(regex("(_TOKEN|_KEY|PASSWORD|SECRET)$", key))])
+    error_message = "extra_env has a key that names a credential; it would stand in the Terraform state in the clear. Put it into a Kubernetes Secret."
+  }
+}
+
+variable "patient_api_image" {
+  description = "Image of the stand-in for CarePath's patient API; null where the real one runs."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.patient_api_image == null || can(regex("^[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}|@sha256:[0-9a-f]{64})$", var.patient_api_image))
+    error_message = "patient_api_image is \"${coalesce(var.patient_api_image, "null")}\"; it must be null, REGISTRY/REPOSITORY:TAG or REGISTRY/REPOSITORY@sha256:DIGEST."
+  }
+}
+
+################################################################################
+# How much, and how many
+################################################################################
+
+variable "resources" {
+  description = "Requests and limits of one chat API pod. cpu_limit_millicores may be null: then a pod may use what the node has free."
+  type = object({
+    cpu_request_millicores = number
+    cpu_limit_millicores   = optional(number)
+    memory_request_mib     = number
+    memory_limit_mib       = number
+  })
+  nullable = false
+
+  validation {
+    condition     = var.resources.cpu_request_millicores >= 1 && var.resources.memory_request_mib >= 1
+    error_message = "resources needs requests above zero: an HPA on CPU utilisation cannot work without a CPU request."
+  }
+
+  validation {
+    condition     = var.resources.cpu_limit_millicores == null || coalesce(var.resources.cpu_limit_millicores, 0) >= var.resources.cpu_request_millicores
+    error_message = "resources.cpu_limit_millicores (${coalesce(var.resources.cpu_limit_millicores, 0)}) is below cpu_request_millicores (${var.resources.cpu_request_millicores}); Kubernetes refuses such a pod."
+  }
+
+  validation {
+    condition     = var.resources.memory_limit_mib >= var.resources.memory_request_mib
+    error_message = "resources.memory_limit_mib (${var.resources.memory_limit_mib}) is below memory_request_mib (${var.resources.memory_request_mib}); Kubernetes refuses such a pod."
+  }
+}
+
+variable "autoscaling" {
+  description = "The HorizontalPodAutoscaler: bounds, CPU target in percent of the request, and how long it waits before it scales down."
+  type = object({
+    min_replicas               = number
+    max_replicas               = number
+    target_cpu_percent         = optional(number, 60)
+    scale_down_stabilization_s = optional(number, 300)
+  })
+  nullable = false
+
+  validation {
+    condition     = var.autoscaling.min_replicas >= 1 && var.autoscaling.max_replicas >= var.autoscaling.min_replicas
+    error_message = "autoscaling wants 1 <= min_replicas <= max_replicas, got ${var.autoscaling.min_replicas} and ${var.autoscaling.max_replicas}."
+  }
+
+  validation {
+    condition     = var.autoscaling.target_cpu_percent >= 1 && var.autoscaling.target_cpu_percent <= 100
+    error_message = "autoscaling.target_cpu_percent is ${var.autoscaling.target_cpu_percent}; it must be 1 to 100 percent of the CPU request."
+  }
+
+  validation {
+    # HPAScalingRules of autoscaling/v2: 0 to 3600.
+    condition     = var.autoscaling.scale_down_stabilization_s >= 0 && var.autoscaling.scale_down_stabilization_s <= 3600
+    error_message = "autoscaling.scale_down_stabilization_s is ${var.autoscaling.scale_down_stabilization_s}; Kubernetes takes 0 to 3600 seconds."
+  }
+}
+
+variable "tmp_size_mib" {
+  description = "Size limit of /tmp, the only place the chat API can write to."
+  type        = number
+  default     = 64
+  nullable    = false
+
+  validation {
+    condition     = var.tmp_size_mib >= 1
+    error_message = "tmp_size_mib is ${var.tmp_size_mib}; it must be at least 1."
+  }
+}
+
+################################################################################
+# Start, health, end
+################################################################################
+
+variable "probes" {
+  description = "Startup budget (image started until the model is loaded), and the pace of the probes. Readiness and startup ask /ready, liveness asks /health."
+  type = object({
+    startup_budget_s            = number
+    startup_period_s            = optional(number, 2)
+    readiness_period_s          = optional(number, 5)
+    readiness_failure_threshold = optional(number, 3)
+    liveness_period_s           = optional(number, 10)
+    liveness_failure_threshold  = optional(number, 6)
+    timeout_s                   = optional(number, 5)
+  })
+  nullable = false
+
+  validation {
+    condition     = alltrue([for value in values(var.probes) : value >= 1])
+    error_message = "probes: every period, threshold and time-out is at least 1 (Kubernetes refuses 0)."
+  }
+
+  validation {
+    condition     = var.probes.startup_budget_s >= var.probes.startup_period_s
+    error_message = "probes.startup_budget_s (${var.probes.startup_budget_s}) is below startup_period_s (${var.probes.startup_period_s}); the pod would be killed before its first answer counts."
+  }
+}
+
+variable "shutdown" {
+  description = "Seconds from TERM to KILL, of which pre_stop_s pass before TERM while the load balancer takes the pod out."
+  type = object({
+    grace_period_s = number
+    pre_stop_s     = optional(number, 5)
+  })
+  nullable = false
+
+  validation {
+    condition     = var.shutdown.pre_stop_s >= 1 && var.shutdown.grace_period_s > var.shutdown.pre_stop_s
+    error_message = "shutdown wants 1 <= pre_stop_s < grace_period_s, got ${var.shutdown.pre_stop_s} and ${var.shutdown.grace_period_s}: the rest is what running requests have."
+  }
+}
+
+variable "rollout" {
+  description = "Revisions kept for an undo, and seconds without progress until the Deployment reports ProgressDeadlineExceeded."
+  type = object({
+    revision_history_limit = optional(number, 5)
+    progress_deadline_s    = optional(number, 600)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.rollout.revision_history_limit >= 1
+    error_message = "rollout.revision_history_limit is ${var.rollout.revision_history_limit}; with 0 there is no revision that an undo could return to."
+  }
+
+  validation {
+    condition     = var.rollout.progress_deadline_s > var.probes.startup_budget_s
+    error_message = "rollout.progress_deadline_s (${var.rollout.progress_deadline_s}) must exceed probes.startup_budget_s (${var.probes.startup_budget_s}): a pod that may still start would be reported as stuck."
+  }
+}
+
+################################################################################
+# The way in
+################################################################################
+
+variable "service_annotations" {
+  description = "Annotations of the LoadBalancer Service, for the cloud's load balancer controller."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for key in keys(var.service_annotations) : can(regex("^([a-z0-9.-]+/)?[A-Za-z0-9][A-Za-z0-9._-]{0,62}$", key))])
+    error_message = "service_annotations has a key that Kubernetes refuses; it must be NAME or DNS-PREFIX/NAME, NAME up to 63 characters."
+  }
+}
