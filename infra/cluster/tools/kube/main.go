@@ -39,7 +39,7 @@ var components = map[string]func() int{
 	"coredns":            func() int { coremain.Run(); return 0 },
 	"apiserver":          command(apiserver.NewAPIServerCommand),
 	"controller-manager": command(controllers.NewControllerManagerCommand),
-	"scheduler":          command(scheduler.NewSchedulerCommand),
+	"scheduler":          command(func() *cobra.Command { return scheduler.NewSchedulerCommand() }),
 	"kubelet":            command(func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) }),
 	"proxy":              command(proxy.NewProxyCommand),
 	"kubectl":            command(kubectl.NewDefaultKubectlCommand),
