@@ -111,7 +111,10 @@ class ContainerSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodSpec:
-    """What a pod asks of the cluster; of a template or of a pod."""
+    """What a pod asks of the cluster; of a template or of a pod.
+
+    ``containers`` lists init containers first, in their order; ``pod_requests`` is what the pod as a whole states.
+    """
 
     containers: tuple[ContainerSpec, ...]
     volumes: tuple[VolumeSource, ...] = ()
@@ -121,10 +124,40 @@ class PodSpec:
     service_account: str = ""
     termination_grace_s: int = 30
     overhead: Resources = Resources()
+    pod_requests: Resources = Resources()
 
     def container(self, name: str) -> ContainerSpec | None:
         """Return the container of that name, init containers included."""
         return next((each for each in self.containers if each.name == name), None)
+
+    @property
+    def requested(self) -> Resources:
+        """Return what the scheduler reserves for one such pod; ``pods`` is 1, an amount that nobody asks for is 0.
+
+        Sidecars run beside everything after them, other init containers one at a time before the rest (KEP-753,
+        "Resource calculation"); an amount stated for the whole pod (KEP-2837) replaces the sum of its containers.
+        """
+        return Resources(
+            cpu_m=self._reserved("cpu_m"),
+            memory_bytes=self._reserved("memory_bytes"),
+            ephemeral_storage_bytes=self._reserved("ephemeral_storage_bytes"),
+            pods=1,
+        )
+
+    def _reserved(self, amount: Literal["cpu_m", "memory_bytes", "ephemeral_storage_bytes"]) -> int:
+        sidecars = peak_of_start = running = 0
+        for each in self.containers:
+            asked: int = getattr(each.requests, amount) or 0
+            if each.sidecar:
+                sidecars += asked
+                peak_of_start = max(peak_of_start, sidecars)
+            elif each.init:
+                peak_of_start = max(peak_of_start, sidecars + asked)
+            else:
+                running += asked
+        stated: int | None = getattr(self.pod_requests, amount)
+        summed = max(peak_of_start, running + sidecars)
+        return (summed if stated is None else stated) + (getattr(self.overhead, amount) or 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -606,7 +639,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """What ``/version`` declares; None where it does not apply or was not said."""
+    """What ``/version`` declares; None where it does not apply or was not said; ``violations`` as in Answer."""
 
     reply: Reply
     llm_mode: str | None = None
@@ -616,19 +649,22 @@ class Identity:
     image: str | None = None
     loaded: bool | None = None
     load_seconds: float | None = None
+    violations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One triage question and what came back. ``response`` is held for judging and never shown.
+    """One triage question and what came back. Patient, question and answer are held for judging and never shown.
 
-    ``cold`` marks the first question a pod was asked; ``inference_s`` is the service's own figure.
+    ``cold`` marks the first question a pod was asked; ``inference_s`` is the service's own figure; ``violations`` are
+    the breaches of the service's contract in this exchange, a sentence each, without any value of the answer.
     """
 
     reply: Reply
-    patient_mrn: str
-    query: str
-    response: str = ""
+    patient_mrn: str = field(repr=False)
+    query: str = field(repr=False)
+    response: str = field(default="", repr=False)
+    violations: tuple[str, ...] = ()
     llm_mode: str | None = None
     trace_id: str | None = None
     inference_s: float | None = None
@@ -646,5 +682,5 @@ class LogTail:
     pod: str
     container: str
     previous: bool
-    lines: tuple[str, ...]
+    lines: tuple[str, ...] = field(repr=False)
     truncated: bool = False
