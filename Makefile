@@ -1,0 +1,54 @@
+# The commands of a release engineer and of CI. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+TARGET ?= local
+PYTHON := .venv/bin/python
+PYTEST := .venv/bin/python -m pytest
+# Evaluated in recipes: kubectl, docker and the registry of the embedded cluster.
+CLUSTER_ENV = eval "$$($(PYTHON) -m infra.cluster env)"
+
+.PHONY: help setup verify test test-hermetic test-e2e lint cluster-up cluster-down images bench lock render criteria
+
+help: ## Show this list
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+setup: ## Install what everything needs: Debian packages, the Python environment
+	@infra/setup.sh
+
+verify: setup ## From nothing to an upgrade judged by every tier, with a report to look at (TARGET=NAME for your own cluster)
+	@$(PYTHON) -m infra.verify --target $(TARGET)
+
+test: test-hermetic test-e2e ## Hermetic tests, then the end-to-end ones
+
+test-hermetic: setup lint ## Style, types, layers, and the tests that need no network and no cluster
+	@$(PYTEST) tests -n 2 -q
+
+test-e2e: setup ## The path and the faults on the embedded cluster
+	@$(PYTHON) -m infra.cluster up
+	@$(CLUSTER_ENV); status=0; $(PYTEST) e2e -q || status=$$?; $(PYTHON) -m infra.cluster down; exit $$status
+
+lint: ## ruff, mypy, import-linter
+	@.venv/bin/ruff check -q . && .venv/bin/ruff format -q --check .
+	@.venv/bin/mypy .
+	@.venv/bin/lint-imports --no-logo
+
+cluster-up: setup ## Start the embedded cluster
+	@$(PYTHON) -m infra.cluster up
+
+cluster-down: ## Stop it and leave nothing behind
+	@$(PYTHON) -m infra.cluster down
+
+images: setup ## Build and push the images to the embedded registry
+	@$(CLUSTER_ENV); $(PYTHON) -m infra.images
+
+bench: setup ## Benchmarks, each beside what it is compared with
+	@for each in benchmarks/[a-z]*.py; do name=$${each##*/}; $(CLUSTER_ENV); $(PYTHON) -m benchmarks.$${name%.py}; done
+
+lock: ## Compile the requirement locks (hashes, no index address)
+	@for each in requirements/gate requirements/dev service_chat/requirements infra/patient_api/requirements; do \
+	  .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --python-version 3.11 $$each.in -o $$each.txt; done
+
+render: setup ## Render the manifests of every environment again
+	@$(PYTHON) -m infra.tf render

@@ -1,0 +1,393 @@
+"""The pytest side of the gate: options, choice of tiers, outcomes, exit code, report. The only importer of pytest.
+
+A tier's test hands one Verdict to ``gate.judge``; the outcome is made from it here, so that no test can pass by
+forgetting to look. A skip, a crash, a time-out, or a test without a verdict is INCONCLUSIVE and fails closed. Without a
+tier in the selection this plugin adds nothing to a run.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gate.causes import Cause
+from gate.context import Gate
+from gate.criteria import DRILLS, TIERS, Criterion, Tier, criteria
+from gate.readers.errors import ReadError
+from gate.report.run import Header, Judgement, Run, exit_code
+from gate.selection import FOLDERS, folders_in, named_in
+from gate.target import TargetError, load_target
+from gate.verdict import Evidence, Status, Verdict, inconclusive
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass
+class _Session:
+    """A gate run in progress."""
+
+    gate: Gate
+    tiers: tuple[Tier, ...]
+    folder: Path
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    left_out: dict[str, str] = field(default_factory=dict)
+    planned: list[str] = field(default_factory=list)
+    judgements: list[Judgement] = field(default_factory=list)
+    run: Run | None = None
+
+
+_SELECTED = pytest.StashKey[frozenset[Tier]]()
+_NAMED_FOLDERS = pytest.StashKey[frozenset[str]]()
+_SESSION = pytest.StashKey[_Session]()
+_CRITERION = pytest.StashKey[Criterion]()
+_CLOCK = pytest.StashKey[tuple[datetime, float]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the gate's options."""
+    group = parser.getgroup("deploy gate")
+    group.addoption(
+        "--target", metavar="NAME|PATH", default=None, help="environment to judge (default: $GATE_TARGET, else local)"
+    )
+    group.addoption(
+        "--offline", action="store_true", help="reach nothing over a network: judge files only, say what was left out"
+    )
+    group.addoption(
+        "--allow-mutation", action="store_true", help="let drills change the cluster (the target must allow it too)"
+    )
+    group.addoption("--image", metavar="REF", default=None, help="image of the container tier (default: the deploy's)")
+    group.addoption(
+        "--report",
+        metavar="DIR",
+        default=None,
+        help="write the report here, merged with what other tiers left there (default: reports/TIME)",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Keep a tier to one worker: one Snapshot, measurements undisturbed. Runs before xdist reads its options."""
+    named = named_in(config.getoption("markexpr", default="") or "")
+    folders = folders_in(config.getoption("file_or_dir", default=[]) or [], ROOT)
+    config.stash[_SELECTED] = named
+    config.stash[_NAMED_FOLDERS] = folders
+    if named or folders:
+        config.option.numprocesses = None
+        config.option.dist = "no"
+        config.option.tx = []
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the target and refuse a drill without permission, before anything is reached."""
+    if config.option.help or not (config.stash.get(_SELECTED, None) or config.stash.get(_NAMED_FOLDERS, None)):
+        return
+    tiers = _tiers_of(config)
+    try:
+        target = load_target(_target_name(config), ROOT)
+    except TargetError as error:
+        raise pytest.UsageError(str(error)) from error
+    for tier in tiers:
+        if tier in DRILLS:
+            _refuse_without_permission(config, target.name, tier, allowed=target.allow_mutation)
+    if config.getoption("--offline"):
+        target = target.offline()
+    folder = config.getoption("--report")
+    started_at = datetime.now(UTC)
+    config.stash[_SESSION] = _Session(
+        gate=Gate(target=target, root=ROOT, image=config.getoption("--image")),
+        tiers=tiers,
+        folder=Path(folder) if folder else ROOT / "reports" / f"{started_at:%Y%m%d-%H%M%S}",
+        started_at=started_at,
+    )
+    # The gate prints its own blocks; pytest's would say the same again.
+    if config.option.tbstyle == "auto":
+        config.option.tbstyle = "no"
+    if not config.option.verbose:
+        config.option.reportchars = "N"
+
+
+def _target_name(config: pytest.Config) -> str:
+    return config.getoption("--target") or os.environ.get("GATE_TARGET") or "local"
+
+
+def _tiers_of(config: pytest.Config) -> tuple[Tier, ...]:
+    named = config.stash[_SELECTED]
+    folders = config.stash[_NAMED_FOLDERS]
+    return tuple(tier for tier in TIERS if tier in named or (not named and FOLDERS[tier] in folders))
+
+
+def _refuse_without_permission(config: pytest.Config, target: str, tier: Tier, *, allowed: bool) -> None:
+    if not allowed:
+        raise pytest.UsageError(
+            f"drill {tier!r} changes the cluster, and target {target!r} has allow_mutation = false; "
+            f"choose another target or set allow_mutation = true in it"
+        )
+    if not config.getoption("--allow-mutation"):
+        raise pytest.UsageError(f"drill {tier!r} changes the cluster of target {target!r}: add --allow-mutation")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave a tier out unless it is named, and the project's own tests out when one is."""
+    if not collection_path.is_relative_to(ROOT) or collection_path == ROOT:
+        return None
+    top = collection_path.relative_to(ROOT).parts[0]
+    session = config.stash.get(_SESSION, None)
+    if top in FOLDERS.values():
+        wanted = {FOLDERS[tier] for tier in session.tiers} if session else set()
+        return None if top in wanted else True
+    if top in {"tests", "e2e"} and session and config.stash[_SELECTED]:
+        return True
+    return None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Bind each tier test to its row of the table, in the table's order; leave out what the target lacks."""
+    session = config.stash.get(_SESSION, None)
+    if session is None:
+        return
+    order = {identifier: index for index, identifier in enumerate(criteria())}
+    kept: list[tuple[int, pytest.Item]] = []
+    dropped: list[pytest.Item] = []
+    for item in items:
+        if item.path.relative_to(ROOT).parts[0] not in FOLDERS.values():
+            kept.append((-1, item))
+            continue
+        criterion = _criterion_of(item)
+        missing = [need for need in criterion.needs if not session.gate.target.has(need)]
+        if missing:
+            session.left_out[criterion.id] = f"the target has no {' and no '.join(missing)}"
+            dropped.append(item)
+        else:
+            item.stash[_CRITERION] = criterion
+            kept.append((order[criterion.id], item))
+    kept.sort(key=lambda pair: pair[0])
+    items[:] = [item for _, item in kept]
+    session.planned = [item.stash[_CRITERION].id for item in items if _CRITERION in item.stash]
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+
+
+def _criterion_of(item: pytest.Item) -> Criterion:
+    marker = item.get_closest_marker("criterion")
+    identifier = marker.args[0] if marker and marker.args else None
+    if identifier not in criteria():
+        raise pytest.UsageError(
+            f"{item.nodeid}: a tier's test names its criterion, @pytest.mark.criterion(ID) with an ID of "
+            f"gate/criteria.toml; got {identifier!r}"
+        )
+    criterion = criteria()[identifier]
+    if item.get_closest_marker(criterion.tier) is None:
+        raise pytest.UsageError(f"{item.nodeid}: {identifier} belongs to {criterion.tier}, the test lacks that mark")
+    return criterion
+
+
+@pytest.fixture(scope="session")
+def gate(request: pytest.FixtureRequest) -> Gate:
+    """The run's view of the target: target, desired, snapshot, reader, judge."""
+    return request.config.stash[_SESSION].gate
+
+
+# --- Outcomes ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Start the criterion's clock with an empty slot for its verdict."""
+    if _CRITERION in item.stash:
+        item.config.stash[_SESSION].gate.judged.clear()
+        item.stash[_CLOCK] = (datetime.now(UTC), time.monotonic())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn the verdict into the outcome."""
+    report = yield
+    criterion = item.stash.get(_CRITERION, None)
+    if criterion is None or (call.when == "setup" and call.excinfo is None):
+        return report
+    session = item.config.stash[_SESSION]
+    if call.when == "teardown":
+        if call.excinfo is None:
+            return report
+        session.judgements[:] = [each for each in session.judgements if each.node_id != item.nodeid]
+    verdict = _verdict_of(criterion.id, session.gate.judged, call, report)
+    failed = verdict.status in {Status.FAIL, Status.INCONCLUSIVE}
+    report.outcome = "failed" if failed else "passed"
+    if not failed:
+        report.longrepr = None
+    elif call.excinfo is None:
+        report.longrepr = verdict.reason
+    report.gate_status = verdict.status
+    session.judgements.append(_judgement(item, criterion, verdict))
+    return report
+
+
+def _judgement(item: pytest.Item, criterion: Criterion, verdict: Verdict) -> Judgement:
+    started_at, started = item.stash[_CLOCK]
+    return Judgement(
+        verdict=verdict,
+        tier=criterion.tier,
+        title=criterion.statement,
+        started_at=started_at,
+        duration_s=time.monotonic() - started,
+        node_id=item.nodeid,
+    )
+
+
+def _verdict_of(
+    criterion: str, judged: list[Verdict], call: pytest.CallInfo[None], report: pytest.TestReport
+) -> Verdict:
+    """Return the one verdict of a test, or why there is none: the gate's own trouble is never a pass."""
+    where = Evidence(f"test/{report.nodeid}", "phase", str(call.when))
+    if call.excinfo is not None:
+        return _trouble(criterion, call.excinfo.value, where)
+    if len(judged) != 1 or judged[0].criterion != criterion:
+        got = ", ".join(verdict.criterion for verdict in judged) or "none"
+        return inconclusive(
+            criterion,
+            Cause.GATE_NO_VERDICT,
+            f"The test ended with {got} instead of one verdict of {criterion}.",
+            (where,),
+            "Hand exactly one Verdict of this criterion to gate.judge in the test.",
+        )
+    return judged[0]
+
+
+def _trouble(criterion: str, error: BaseException, where: Evidence) -> Verdict:
+    raised = Evidence(where.object, "raised", f"{type(error).__name__}: {str(error)[:500] or 'no message'}")
+    if isinstance(error, ReadError):
+        return inconclusive(criterion, error.cause, str(error), (raised,), error.remedy)
+    if isinstance(error, pytest.skip.Exception):
+        return inconclusive(
+            criterion,
+            Cause.GATE_SKIPPED,
+            f"The test was skipped: {error}.",
+            (raised,),
+            "Judge it, or let the target say what it does not have; a skip is not a pass.",
+        )
+    if isinstance(error, pytest.fail.Exception) and str(error).startswith("Timeout"):
+        return inconclusive(
+            criterion,
+            Cause.GATE_TIMED_OUT,
+            f"The gate's own limit for this test ran out: {error}",
+            (raised,),
+            "Run the tier again with --timeout=SECONDS raised; if it ends there too, look at the last event.",
+        )
+    return inconclusive(
+        criterion,
+        Cause.GATE_CRASHED,
+        f"The gate itself failed: {type(error).__name__}: {str(error)[:200] or 'no message'}",
+        (raised,),
+        "Run the same command with --tb=short and report the traceback.",
+    )
+
+
+def pytest_report_teststatus(
+    report: pytest.CollectReport | pytest.TestReport,
+) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
+    """Show WARN and INCONCLUSIVE as what they are."""
+    match getattr(report, "gate_status", None):
+        case Status.WARN:
+            return "warned", "W", ("WARN", {"yellow": True})
+        case Status.INCONCLUSIVE:
+            return "inconclusive", "I", ("INCONCLUSIVE", {"purple": True})
+        case _:
+            return None
+
+
+# --- End of the run ---------------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int | pytest.ExitCode) -> None:
+    """Decide the exit code and write the report, also after Ctrl-C."""
+    running = session.config.stash.get(_SESSION, None)
+    if running is None or session.config.option.collectonly:
+        return
+    from gate.report.write import publish
+
+    interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
+    if interrupted:
+        running.judgements += _unfinished(running)
+    if exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
+        statuses = [judgement.verdict.status for judgement in running.judgements]
+        own_tests_failed = session.testsfailed > sum(
+            status in {Status.FAIL, Status.INCONCLUSIVE} for status in statuses
+        )
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED if own_tests_failed else exit_code(statuses)
+    run = Run(
+        header=_header(running),
+        judgements=tuple(running.judgements),
+        exit_code=int(session.exitstatus),
+        interrupted=interrupted,
+    )
+    running.run = publish(run, running.folder)
+
+
+def _unfinished(running: _Session) -> list[Judgement]:
+    done = {judgement.verdict.criterion for judgement in running.judgements}
+    now = datetime.now(UTC)
+    return [
+        Judgement(
+            verdict=inconclusive(
+                identifier,
+                Cause.GATE_INTERRUPTED,
+                "The run was interrupted before this was judged.",
+                (Evidence(f"criterion/{identifier}", "judged", "no", now),),
+                "Run the tier again.",
+            ),
+            tier=criteria()[identifier].tier,
+            title=criteria()[identifier].statement,
+            started_at=now,
+            duration_s=0.0,
+            node_id="",
+        )
+        for identifier in running.planned
+        if identifier not in done
+    ]
+
+
+def _header(running: _Session) -> Header:
+    target = running.gate.target
+    snapshot = running.gate.known_snapshot
+    cluster = snapshot.cluster if snapshot else None
+    deployment = snapshot.deployment(target.cluster.deployment) if snapshot else None
+    container = deployment.template.container(target.cluster.container) if deployment else None
+    return Header(
+        target=target.name,
+        tiers=running.tiers,
+        server=cluster.server if cluster else None,
+        context=cluster.context if cluster else None,
+        server_version=cluster.version if cluster else None,
+        kube_system_uid=cluster.kube_system_uid if cluster else None,
+        namespace=target.cluster.namespace,
+        image=running.gate.image or (container.image if container else None),
+        settings=target.differing(),
+        left_out=dict(running.left_out),
+        started_at=running.started_at,
+        finished_at=datetime.now(UTC),
+    )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the header, a line per criterion, a block per problem, the totals, and where the report lies."""
+    running = config.stash.get(_SESSION, None)
+    if running is None or running.run is None:
+        return
+    from gate.report.terminal import render_terminal
+
+    terminalreporter.ensure_newline()
+    terminalreporter.write_line(render_terminal(running.run, color=terminalreporter.hasmarkup))
+    terminalreporter.write_line(f"report: {running.folder / 'index.html'}")
