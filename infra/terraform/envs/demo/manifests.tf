@@ -16,9 +16,8 @@ module "manifests" {
     startup_period_s = 5
   }
   shutdown = {
-    # A classic load balancer notices a missing target after two failed checks, 10 s apart by default.
-    grace_period_s = 90
-    pre_stop_s     = 25
+    drain_delay_s = 25 # a classic load balancer drops a target after two failed checks, 10 s apart by default
+    drain_s       = 20
   }
   rollout = {
     # The first pull of an image with 8 GB of weights counts as no progress.

@@ -17,9 +17,8 @@ module "manifests" {
     readiness_period_s = 2
   }
   shutdown = {
-    # 5 s until haproxy has dropped the pod, then the longest answer the service allows, then some seconds to end.
-    grace_period_s = 45
-    pre_stop_s     = 5
+    drain_delay_s = 5  # haproxy and kube-proxy drop a pod within a second or two of its deletion
+    drain_s       = 20 # the service's default: twice its request deadline, for one request that runs and one that waits
   }
   rollout = {
     progress_deadline_s = 120

@@ -6,9 +6,14 @@ locals {
   # terraform sorts map keys, so the list in the pod has one order, and an unchanged map is an unchanged template.
   chat_api_env = merge(var.extra_env, {
     DB_API_BASE_URL = var.db_api_base_url
+    DRAIN_DELAY_S   = tostring(var.shutdown.drain_delay_s)
+    DRAIN_S         = tostring(var.shutdown.drain_s)
     IMAGE           = var.chat_api_image
     LLM_MODE        = var.llm_mode
   })
+
+  # 5 s beyond the service's own two times for it to log, close its connections and end: KILL is for one that hangs.
+  grace_period_s = ceil(var.shutdown.drain_delay_s + var.shutdown.drain_s) + 5
 }
 
 ################################################################################
@@ -41,14 +46,14 @@ locals {
     "Deployment/chat-api" = {
       stage = "workload"
       yaml = templatefile("${path.module}/chat-api-deployment.yaml.tftpl", {
-        namespace    = var.namespace
-        image        = var.chat_api_image
-        env          = local.chat_api_env
-        resources    = var.resources
-        probes       = var.probes
-        shutdown     = var.shutdown
-        rollout      = var.rollout
-        tmp_size_mib = var.tmp_size_mib
+        namespace      = var.namespace
+        image          = var.chat_api_image
+        env            = local.chat_api_env
+        resources      = var.resources
+        probes         = var.probes
+        grace_period_s = local.grace_period_s
+        rollout        = var.rollout
+        tmp_size_mib   = var.tmp_size_mib
       })
     }
     "HorizontalPodAutoscaler/chat-api" = {

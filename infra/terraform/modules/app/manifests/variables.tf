@@ -63,8 +63,8 @@ variable "extra_env" {
   }
 
   validation {
-    condition     = length(setintersection(keys(var.extra_env), ["LLM_MODE", "DB_API_BASE_URL", "IMAGE"])) == 0
-    error_message = "extra_env sets ${join(", ", setintersection(keys(var.extra_env), ["LLM_MODE", "DB_API_BASE_URL", "IMAGE"]))}; use llm_mode, db_api_base_url and chat_api_image instead."
+    condition     = length(setintersection(keys(var.extra_env), ["LLM_MODE", "DB_API_BASE_URL", "IMAGE", "DRAIN_DELAY_S", "DRAIN_S"])) == 0
+    error_message = "extra_env sets ${join(", ", setintersection(keys(var.extra_env), ["LLM_MODE", "DB_API_BASE_URL", "IMAGE", "DRAIN_DELAY_S", "DRAIN_S"]))}; llm_mode, db_api_base_url, chat_api_image and shutdown set these."
   }
 
   validation {
@@ -182,16 +182,16 @@ variable "probes" {
 }
 
 variable "shutdown" {
-  description = "Seconds from TERM to KILL, of which pre_stop_s pass before TERM while the load balancer takes the pod out."
+  description = "DRAIN_DELAY_S and DRAIN_S of the chat API: seconds in which it still takes requests while the load balancer learns of its end, then seconds to finish what it accepted. The pod's grace period follows from both."
   type = object({
-    grace_period_s = number
-    pre_stop_s     = optional(number, 5)
+    drain_delay_s = number
+    drain_s       = number
   })
   nullable = false
 
   validation {
-    condition     = var.shutdown.pre_stop_s >= 1 && var.shutdown.grace_period_s > var.shutdown.pre_stop_s
-    error_message = "shutdown wants 1 <= pre_stop_s < grace_period_s, got ${var.shutdown.pre_stop_s} and ${var.shutdown.grace_period_s}: the rest is what running requests have."
+    condition     = var.shutdown.drain_delay_s >= 0 && var.shutdown.drain_s > 0
+    error_message = "shutdown wants drain_delay_s >= 0 and drain_s > 0, got ${var.shutdown.drain_delay_s} and ${var.shutdown.drain_s}."
   }
 }
 

@@ -1,0 +1,1 @@
+"""Terraform (or OpenTofu) for this project: found or built, its plans reviewed before they are applied."""

@@ -1,0 +1,182 @@
+"""`python -m infra.tf init | plan | show | apply | render`: a plan is reviewed, then applied."""
+
+import difflib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import yaml
+
+from infra.binaries import BuildError
+from infra.commands import CommandError, run
+from infra.images.registry import ImageReference, Registry, RegistryError
+from infra.tf import render as rendering
+from infra.tf.program import ProgramError, renderer, terraform
+from infra.tf.review import Document, ReviewError, changes, review
+from infra.tf.workspace import Workspace, WorkspaceError, environment_folder, image_variables
+
+app = typer.Typer(help=__doc__, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+Environment = Annotated[str, typer.Option("--env", help="A folder of infra/terraform/envs.")]
+_FIELD_MANAGER = "kubectl"  # the provider's for server-side apply (1.19.0, resource_kubectl_manifest.go)
+
+
+@app.command()
+def init(env: Environment = "local") -> None:
+    """Install providers and modules."""
+    with _reported():
+        workspace = Workspace(environment_folder(env), terraform())
+        workspace.init()
+        print(f"{env}: initialised with {workspace.program.path} {workspace.program.version}")
+
+
+@app.command()
+def plan(
+    env: Environment = "local",
+    chat_image: Annotated[str | None, typer.Option(help="Image of the chat API.")] = None,
+    patient_image: Annotated[str | None, typer.Option(help="Image of the patient API.")] = None,
+    llm_mode: Annotated[str | None, typer.Option(help="mock, or a model of service_chat/models.toml.")] = None,
+    var: Annotated[list[str] | None, typer.Option(help="Any other variable, as KEY=VALUE.")] = None,
+) -> None:
+    """Save a plan with every image tag replaced by its digest, and print what it would change."""
+    with _reported():
+        given = _variables(chat_api_image=chat_image, patient_api_image=patient_image, llm_mode=llm_mode, others=var)
+        folder = environment_folder(env)
+        kubeconfig = _kubeconfig()
+        workspace = Workspace(folder, terraform())
+        workspace.init()
+        given = {"kubeconfig_path": str(kubeconfig), **given}
+        images = workspace.values(image_variables(folder), given)
+        given |= {name: _pinned(image) for name, image in images.items() if image is not None}
+        saved = workspace.plan(given)
+        print(f"{env} on {_server(kubeconfig)}: {review(changes(saved, _live))}")
+        print(f"apply it: python -m infra.tf apply --env {env}")
+
+
+@app.command()
+def show(env: Environment = "local") -> None:
+    """Print the review of the saved plan again."""
+    with _reported():
+        workspace = Workspace(environment_folder(env), terraform())
+        print(f"{env}: {review(changes(workspace.saved_plan(), _live))}")
+
+
+@app.command()
+def apply(env: Environment = "local") -> None:
+    """Apply the saved plan and no other; it is refused if the configuration has changed since."""
+    with _reported():
+        text = Workspace(environment_folder(env), terraform()).apply()
+        done = [line for line in text.splitlines() if line.startswith("Apply complete")]
+        print(f"{env}: {done[0] if done else text}")
+
+
+@app.command()
+def render(
+    *,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if a file is not current.")] = False,
+) -> None:
+    """Write the manifests of every environment to infra/terraform/rendered."""
+    with _reported():
+        program = renderer()
+        stale = False
+        for env in rendering.environments():
+            text, file = rendering.rendered(program, env), rendering.RENDERED / f"{env}.yaml"
+            old = file.read_text(encoding="utf-8") if file.exists() else ""
+            if check and old != text:
+                stale = True
+                diff = difflib.unified_diff(old.splitlines(), text.splitlines(), str(file), "rendered now", lineterm="")
+                print("\n".join(diff))
+            elif not check:
+                file.write_text(text, encoding="utf-8")
+            print(f"{file.name}: {'current' if old == text else 'not current' if check else 'written'}")
+        if stale:
+            raise WorkspaceError("rendered manifests are not current; run: python -m infra.tf render")
+
+
+def _variables(others: list[str] | None, **named: str | None) -> dict[str, str]:
+    given = {key: value for key, value in named.items() if value is not None}
+    for text in others or []:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise WorkspaceError(f'--var "{text}" is not KEY=VALUE')
+        given[key] = value
+    return given
+
+
+def _kubeconfig() -> Path:
+    # The provider reads one file; kubectl would merge all of KUBECONFIG, and a merge is no name of a cluster.
+    text = os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]
+    if not text:
+        raise WorkspaceError('KUBECONFIG is not set; for the embedded cluster: eval "$(python -m infra.cluster env)"')
+    path = Path(text).absolute()
+    if not path.is_file():
+        raise WorkspaceError(f"KUBECONFIG names {path}, and there is no such file; is the cluster up?")
+    return path
+
+
+def _server(kubeconfig: Path) -> str:
+    config = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))
+    clusters = {entry["name"]: entry["cluster"]["server"] for entry in config.get("clusters", [])}
+    contexts = {entry["name"]: entry["context"]["cluster"] for entry in config.get("contexts", [])}
+    return str(clusters.get(contexts.get(config.get("current-context", ""), ""), "a cluster that its kubeconfig hides"))
+
+
+def _pinned(image: str) -> str:
+    reference = ImageReference.parse(image)
+    if reference.digest is not None:
+        return image
+    name, url = os.environ.get("CAREPATH_REGISTRY"), os.environ.get("CAREPATH_REGISTRY_URL")
+    if not name or not url:
+        raise RegistryError(
+            f"{image}: a tag is resolved through CAREPATH_REGISTRY and CAREPATH_REGISTRY_URL, and they are not set; "
+            'run: eval "$(python -m infra.cluster env)"'
+        )
+    return Registry(name, url).resolved(image)
+
+
+def _live(document: Document) -> tuple[Document, Document] | None:
+    text = yaml.safe_dump(document)
+    try:
+        now = run(["kubectl", "get", "-f", "-", "-o", "json"], stdin=text)
+        then = run(
+            [
+                "kubectl",
+                "apply",
+                "--server-side",
+                "--force-conflicts",
+                f"--field-manager={_FIELD_MANAGER}",
+                "--dry-run=server",
+                "-f",
+                "-",
+                "-o",
+                "json",
+            ],
+            stdin=text,
+        )
+    except CommandError as error:
+        print(f"what drifted cannot be shown: {error}", file=sys.stderr)
+        return None
+    return _without_bookkeeping(json.loads(now)), _without_bookkeeping(json.loads(then))
+
+
+def _without_bookkeeping(live: Document) -> Document:
+    """Drop what the API server and the controllers write by themselves."""
+    metadata = {k: live["metadata"][k] for k in ("name", "namespace", "labels", "annotations") if k in live["metadata"]}
+    return {**{k: v for k, v in live.items() if k != "status"}, "metadata": metadata}
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    try:
+        yield
+    except (WorkspaceError, ProgramError, RegistryError, ReviewError, CommandError, BuildError) as error:
+        print(f"infra.tf: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,186 @@
+"""One environment of `infra/terraform/envs`: init, the saved plan with its JSON, and applying that plan and no other.
+
+A plan is only worth a review if what is applied is what was reviewed. So a plan is written with a stamp (hashes of the
+plan file and of the configuration it was made from), and applied only while both still match. Which cluster it goes to is
+in the plan too: the kubeconfig is one of its variables.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from infra.paths import PROJECT
+from infra.tf.program import PROVIDER_SOURCE, Terraform
+
+TERRAFORM = PROJECT / "infra/terraform"
+ENVIRONMENTS = TERRAFORM / "envs"
+# What a plan is made from, besides the variables given on the command line.
+_CONFIGURATION = ("*.tf", "*.tftpl", "*.tfvars")
+# Each object is one quick call to the API server; the provider's discovery alone may take up to 60 s, its own limit.
+PLAN_DEADLINE_S = 180
+APPLY_DEADLINE_S = 300
+
+
+class WorkspaceError(Exception):
+    """An environment, a variable or a saved plan is not as it has to be; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What a saved plan was made from, and which file it is; SHA-256, in hex."""
+
+    configuration_sha256: str
+    plan_sha256: str
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folder of one environment, and the program that works in it."""
+
+    folder: Path
+    program: Terraform
+
+    @property
+    def plan_file(self) -> Path:
+        """Return where the saved plan lies."""
+        return self.folder / "plan.out"
+
+    @property
+    def plan_json(self) -> Path:
+        """Return where the saved plan lies as JSON, for the review and for the gate."""
+        return self.folder / "plan.json"
+
+    @property
+    def stamp_file(self) -> Path:
+        """Return where the stamp of the saved plan lies: in the tool's own data folder, which is never committed."""
+        return self.folder / ".terraform/plan.stamp.json"
+
+    def init(self) -> str:
+        """Install providers and modules; safe to repeat.
+
+        Raises:
+            CommandError: terraform refused.
+        """
+        # The hash in the lock is that of a provider built on this machine, maybe by an earlier compiler, and then init
+        # fails, with -upgrade too (terraform 1.11.4). go.sum locks what is built here; a lock with others' stays.
+        lock = self.folder / ".terraform.lock.hcl"
+        if lock.exists() and locked_providers(lock.read_text(encoding="utf-8")) == {PROVIDER_SOURCE}:
+            lock.unlink()
+        return self.program.run(self.folder, "init", "-no-color")
+
+    def values(self, names: list[str], given: dict[str, str]) -> dict[str, str | None]:
+        """Return the values that the variables `names` would have: from `given`, else terraform.tfvars, else default.
+
+        Raises:
+            CommandError: terraform refused, for example because a required variable has no value.
+        """
+        if not names:
+            return {}
+        wanted = ", ".join(f"{name} = var.{name}" for name in names)
+        text = self.program.run(self.folder, "console", *variable_arguments(given), stdin=f"jsonencode({{{wanted}}})\n")
+        return dict(json.loads(json.loads(text)))
+
+    def plan(self, given: dict[str, str]) -> dict[str, Any]:
+        """Save a plan made with the variables `given`, and return it as parsed JSON.
+
+        Raises:
+            CommandError: terraform refused the configuration, or could not read the cluster.
+        """
+        self.forget_plan()
+        self.program.run(
+            self.folder,
+            "plan",
+            "-no-color",
+            f"-out={self.plan_file.name}",
+            *variable_arguments(given),
+            timeout_s=PLAN_DEADLINE_S,
+        )
+        text = self.program.run(self.folder, "show", "-json", self.plan_file.name)
+        plan: dict[str, Any] = json.loads(text)
+        self.plan_json.write_text(text, encoding="utf-8")
+        stamp = Stamp(configuration_sha256(self.folder), _sha256(self.plan_file))
+        self.stamp_file.write_text(json.dumps(asdict(stamp)), encoding="utf-8")
+        return plan
+
+    def saved_plan(self) -> dict[str, Any]:
+        """Return the saved plan's JSON, if it may be applied.
+
+        Raises:
+            WorkspaceError: there is none, or it is not the one that was reviewed, or the configuration has changed since.
+        """
+        name = self.folder.name
+        again = f"make one: python -m infra.tf plan --env {name}"
+        for file in (self.plan_file, self.plan_json, self.stamp_file):
+            if not file.exists():
+                raise WorkspaceError(f"{name} has no saved plan ({file.relative_to(PROJECT)} is missing); {again}")
+        stamp = Stamp(**json.loads(self.stamp_file.read_text(encoding="utf-8")))
+        if stamp.plan_sha256 != _sha256(self.plan_file):
+            raise WorkspaceError(f"{self.plan_file} is not the plan that was reviewed; {again}")
+        if stamp.configuration_sha256 != configuration_sha256(self.folder):
+            raise WorkspaceError(f"{name}: the configuration has changed since the plan was saved; {again}")
+        plan: dict[str, Any] = json.loads(self.plan_json.read_text(encoding="utf-8"))
+        return plan
+
+    def apply(self) -> str:
+        """Apply the saved plan and remove it; a plan whose apply failed stays for a second look.
+
+        Raises:
+            WorkspaceError: there is no plan that may be applied.
+            CommandError: terraform failed part-way or refused a plan that is stale.
+        """
+        self.saved_plan()
+        text = self.program.run(self.folder, "apply", "-no-color", self.plan_file.name, timeout_s=APPLY_DEADLINE_S)
+        self.forget_plan()
+        return text
+
+    def forget_plan(self) -> None:
+        """Remove the saved plan with everything beside it: a plan that was applied says nothing about the next one."""
+        for file in (self.plan_file, self.plan_json, self.stamp_file):
+            file.unlink(missing_ok=True)
+
+
+def environment_folder(name: str) -> Path:
+    """Return the folder of an environment.
+
+    Raises:
+        WorkspaceError: there is no such environment; the message names those there are.
+    """
+    folder = ENVIRONMENTS / name
+    if not (folder / "main.tf").is_file():
+        known = sorted(file.parent.name for file in ENVIRONMENTS.glob("*/main.tf"))
+        raise WorkspaceError(f'--env "{name}" is not an environment; there are {", ".join(known)}')
+    return folder
+
+
+def image_variables(folder: Path) -> list[str]:
+    """Return the names of the environment's variables that hold an image: by convention they end in `_image`."""
+    return re.findall(r'^variable "(\w+_image)"', (folder / "variables.tf").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def locked_providers(lock: str) -> set[str]:
+    """Return the providers that a dependency lock file names, without the registry in front."""
+    return set(re.findall(r'^provider "[^/"]+/([^"]+)"', lock, re.MULTILINE))
+
+
+def variable_arguments(given: dict[str, str]) -> list[str]:
+    """Return `-var` arguments."""
+    return [f"-var={key}={value}" for key, value in given.items()]
+
+
+def configuration_sha256(folder: Path) -> str:
+    """Return a hash over the environment's and all modules' files: names and contents, so that a moved file counts."""
+    digest = hashlib.sha256()
+    files = [
+        file for root in (folder, TERRAFORM / "modules") for suffix in _CONFIGURATION for file in root.rglob(suffix)
+    ]
+    for file in sorted(file for file in files if ".terraform" not in file.parts):
+        for part in (str(file.relative_to(TERRAFORM)).encode(), file.read_bytes()):
+            digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
