@@ -1,0 +1,71 @@
+"""The JSON that crosses the HTTP surface."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+# A question longer than this does not fit the default context beside the patient's summary.
+MAX_QUERY_CHARACTERS = 2000
+
+
+class TriageRequest(BaseModel):
+    """A patient's question."""
+
+    # protected_namespaces is about pydantic's own "model_" prefix; extra keys are refused so that a misspelt llm_mode
+    # is an error and not a silent default.
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    patient_mrn: Annotated[str, StringConstraints(pattern=r"^MRN-[0-9]{3,10}$")] = Field(examples=["MRN-001"])
+    query: Annotated[str, StringConstraints(min_length=1, max_length=MAX_QUERY_CHARACTERS)] = Field(
+        examples=["What is my current diagnosis?"]
+    )
+    llm_mode: str | None = Field(default=None, description="Refused unless ALLOW_MODE_OVERRIDE is set.")
+
+
+class TriageResponse(BaseModel):
+    """The answer, with what is needed to find its traces."""
+
+    trace_id: str
+    patient_mrn: str
+    query: str
+    llm_mode: str
+    response: str
+    inference_time_ms: float = Field(description="Time the model worked, in milliseconds; waiting is not in it.")
+    conversation_id: str
+
+
+class ErrorResponse(BaseModel):
+    """Why there is no answer."""
+
+    detail: str
+
+
+class Health(BaseModel):
+    """The process is alive."""
+
+    status: str
+
+
+class Readiness(BaseModel):
+    """Whether requests are wanted, and why not."""
+
+    status: str
+    reason: str | None = None
+
+
+class Version(BaseModel):
+    """What runs here: the identity the deploy gate compares with what was meant to run."""
+
+    service: str
+    version: str
+    llm_mode: str
+    model: str | None
+    model_file: str | None
+    model_sha256: str | None
+    engine: str
+    engine_version: str | None
+    image: str | None
+    loaded: bool
+    load_seconds: float | None
+    max_tokens: int | None
+    request_deadline_s: float

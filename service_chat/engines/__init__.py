@@ -1,0 +1,1 @@
+"""Inference engines behind one Protocol; each module may import its own library and nobody else does."""

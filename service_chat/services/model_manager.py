@@ -1,0 +1,145 @@
+"""The loaded model: found, checked, loaded once, closed at the end.
+
+Enters: settings and the catalogue. Leaves: an engine, or the reason why there is none. `load` blocks for seconds to
+minutes and runs on a worker thread while /health answers.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import structlog
+
+from service_chat import download, resources
+from service_chat.catalogue import ModelSpec
+from service_chat.engines.mock import MockEngine
+from service_chat.engines.protocol import Engine
+from service_chat.errors import EngineError, ModelNotLoadedError
+from service_chat.settings import Settings
+
+_log = structlog.get_logger("service_chat.model_manager")
+_MIB = 1024 * 1024
+
+EngineFactory = Callable[[Path, Settings], Engine]
+
+
+class State(StrEnum):
+    """Where the model is in its life; /ready shows it."""
+
+    LOADING = "loading"
+    LOADED = "loaded"
+    FAILED = "failed"
+
+
+class ModelLoadError(Exception):
+    """The model cannot be loaded; the message is for the person who has to fix it."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model in memory."""
+
+    engine: Engine
+    load_seconds: float
+    file: str | None
+    sha256: str | None
+
+
+def llama_cpp(model_file: Path, settings: Settings) -> Engine:
+    """Load a GGUF file with llama.cpp, as the settings say."""
+    from service_chat.engines.llama_cpp import LlamaCppEngine  # noqa: PLC0415 # 100 MB of library the mock never needs
+
+    return LlamaCppEngine(
+        model_file,
+        context_tokens=settings.llm_context_tokens,
+        parallel=settings.llm_parallel,
+        threads=settings.llm_threads or resources.usable_threads(),
+        mmap=settings.llm_mmap,
+    )
+
+
+class ModelManager:
+    """Owns the one loaded model of this process."""
+
+    def __init__(self, settings: Settings, factory: EngineFactory = llama_cpp) -> None:
+        self._settings = settings
+        self._factory = factory
+        self._lock = threading.Lock()
+        self._loaded: Loaded | None = None
+        self.state = State.LOADING
+        self.reason = "the model is being loaded"
+
+    @property
+    def loaded(self) -> Loaded | None:
+        """The model, once it is in memory."""
+        return self._loaded
+
+    def engine(self) -> Engine:
+        """Return the loaded engine.
+
+        Raises:
+            ModelNotLoadedError: it is still loading, or loading failed.
+        """
+        if self._loaded is None:
+            raise ModelNotLoadedError(f"model {self._settings.llm_mode} is not loaded: {self.reason}")
+        return self._loaded.engine
+
+    def load(self) -> None:
+        """Load the configured model; once, whoever calls it again waits and finds it loaded.
+
+        Raises:
+            ModelLoadError: with the cause, which `reason` holds from then on too.
+        """
+        with self._lock:
+            if self._loaded is not None:
+                return
+            started_s = time.perf_counter()
+            spec = self._settings.spec
+            try:
+                self._loaded = self._load_mock() if spec is None else self._load_model(spec, started_s)
+            except ModelLoadError as error:
+                self.state, self.reason = State.FAILED, str(error)
+                raise
+            self.state, self.reason = State.LOADED, ""
+
+    def close(self) -> None:
+        """Give the model's memory back."""
+        with self._lock:
+            if self._loaded is not None:
+                self._loaded.engine.close()
+                self._loaded = None
+                self.state, self.reason = State.LOADING, "the model was closed"
+
+    def _load_mock(self) -> Loaded:
+        return Loaded(MockEngine(), load_seconds=0.0, file=None, sha256=None)
+
+    def _load_model(self, spec: ModelSpec, started_s: float) -> Loaded:
+        name = self._settings.llm_mode
+        _log.info(f"Loading {spec.family} model for the first time...", model=name, file=spec.file)
+        path = self._settings.model_cache_dir / spec.file
+        try:
+            if self._settings.download_model and not path.exists():
+                download.fetch(spec, self._settings.model_cache_dir)
+            if not path.exists():
+                raise ModelLoadError(
+                    f"{name}: {path} does not exist (MODEL_CACHE_DIR={path.parent}): build the image with "
+                    "DOWNLOAD_MODEL=true, mount a volume that holds the file, or set DOWNLOAD_MODEL=true to fetch it"
+                )
+            digest = download.verified(path, spec)  # reading it all also warms the page cache for the load
+            engine = self._factory(path, self._settings)
+        except (download.DownloadError, EngineError, OSError) as error:
+            raise ModelLoadError(f"{name}: {error}") from error
+        load_seconds = round(time.perf_counter() - started_s, 3)
+        memory = resources.memory()
+        _log.info(
+            "Model loaded successfully",
+            model=name,
+            engine=engine.name,
+            load_seconds=load_seconds,
+            memory_anonymous_mib=memory.anonymous_bytes // _MIB,
+            memory_file_mib=memory.file_bytes // _MIB,
+        )
+        return Loaded(engine, load_seconds, spec.file, digest)

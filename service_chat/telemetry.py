@@ -1,0 +1,123 @@
+"""Logs and metrics: the one place where their names and their rules stand.
+
+Logs are JSON lines on stdout with time, level, event and trace_id. No log line and no label holds a question, an
+answer, an MRN or any other field of a patient; requests are named by their route, not by their path.
+
+Metrics (Prometheus, GET /metrics):
+
+    carepath_chat_requests_total{route,status}      counter    finished requests
+    carepath_chat_refused_total{reason}             counter    requests without an answer, by errors.py's reason
+    carepath_chat_answers_total{finish}             counter    answers, by why the generation ended
+    carepath_chat_inference_seconds                 histogram  time the model worked for one answer
+    carepath_chat_queue_seconds                     histogram  time an answered request waited for the model
+    carepath_chat_queue_length                      gauge      requests waiting now
+    carepath_chat_running                           gauge      requests the model works on now
+    carepath_chat_tokens_total{kind}                counter    prompt, completion, thinking
+    carepath_chat_model_info{mode,model,...}        gauge      1 for what is loaded
+    carepath_chat_model_load_seconds                gauge      time the load took
+    carepath_chat_memory_bytes{kind}                gauge      resident memory: anonymous, file
+    carepath_chat_cpu_periods_total                 counter    CFS periods of the container
+    carepath_chat_cpu_throttled_periods_total       counter    periods in which it was stopped
+"""
+
+import logging
+import sys
+from collections.abc import Iterable
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from service_chat import resources
+
+# Up to the longest deadline anyone has asked of a CPU; 10 s is the bound that callers are promised.
+_SECONDS = (0.1, 0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 30, 60, 120, 300)
+
+
+class _Kernel(Collector):
+    """Reads memory and throttling when asked, so that the figures are of that moment."""
+
+    def collect(self) -> Iterable[Metric]:
+        memory = GaugeMetricFamily("carepath_chat_memory_bytes", "Resident memory.", labels=["kind"])
+        now = resources.memory()
+        memory.add_metric(["anonymous"], now.anonymous_bytes)
+        memory.add_metric(["file"], now.file_bytes)
+        yield memory
+        cpu = resources.throttling()
+        yield CounterMetricFamily("carepath_chat_cpu_periods", "CFS periods.", value=cpu.periods)
+        yield CounterMetricFamily(
+            "carepath_chat_cpu_throttled_periods", "CFS periods with throttling.", value=cpu.throttled_periods
+        )
+
+
+class Metrics:
+    """The service's metrics, in a registry of their own so that two apps in one process do not mix."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.registry.register(_Kernel())
+        self.requests = Counter(
+            "carepath_chat_requests", "Finished requests.", ["route", "status"], registry=self.registry
+        )
+        self.refused = Counter(
+            "carepath_chat_refused", "Requests without an answer.", ["reason"], registry=self.registry
+        )
+        self.answers = Counter("carepath_chat_answers", "Answers.", ["finish"], registry=self.registry)
+        self.inference_seconds = Histogram(
+            "carepath_chat_inference_seconds", "Time the model worked.", buckets=_SECONDS, registry=self.registry
+        )
+        self.queue_seconds = Histogram(
+            "carepath_chat_queue_seconds", "Time waited for the model.", buckets=_SECONDS, registry=self.registry
+        )
+        self.queue_length = Gauge("carepath_chat_queue_length", "Requests waiting.", registry=self.registry)
+        self.running = Gauge("carepath_chat_running", "Requests at work.", registry=self.registry)
+        self.tokens = Counter("carepath_chat_tokens", "Tokens.", ["kind"], registry=self.registry)
+        self.model_info = Gauge(
+            "carepath_chat_model_info",
+            "What is loaded.",
+            ["mode", "model", "file", "sha256", "engine"],
+            registry=self.registry,
+        )
+        self.load_seconds = Gauge("carepath_chat_model_load_seconds", "Time the load took.", registry=self.registry)
+
+
+def configure_logging(level: str) -> None:
+    """Send the service's and its libraries' log lines to stdout as JSON, from `level` up."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder(allow=[])],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    # httpx logs every URL it asks for at INFO, and the patient API's hold an MRN; httpcore's DEBUG lines do too.
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        library = logging.getLogger(name)
+        library.handlers, library.propagate = [], name != "uvicorn.access"
