@@ -627,13 +627,19 @@ class ImageUnread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """One HTTP exchange with the service. ``via`` is ``pod/NAME`` or ``service``; ``status`` is None if none came."""
+    """One HTTP exchange with the service. ``via`` is ``pod/NAME`` or ``service``; ``status`` is None if none came.
+
+    ``trouble`` says why no status came, ``error`` says it in words: the connection was ``refused``, the answer did not
+    come in time (``timed_out``), the connection was ``closed`` half-way, the host name has ``no_address``; or the gate
+    could not ask at all: it may not (``forbidden``: no right to port-forward) or the API server is ``unreachable``.
+    """
 
     via: str
     path: str
     status: int | None
     elapsed_s: float
     started_at: datetime
+    trouble: Literal["", "refused", "timed_out", "closed", "no_address", "forbidden", "unreachable"] = ""
     error: str = ""
 
 
@@ -656,8 +662,9 @@ class Identity:
 class Answer:
     """One triage question and what came back. Patient, question and answer are held for judging and never shown.
 
-    ``cold`` marks the first question a pod was asked; ``inference_s`` is the service's own figure; ``violations`` are
-    the breaches of the service's contract in this exchange, a sentence each, without any value of the answer.
+    ``cold`` marks the first question a pod was asked; ``inference_s`` is the service's own figure; ``retry_after_s`` is
+    what a refusal's Retry-After header said; ``violations`` are the breaches of the service's contract in this
+    exchange, a sentence each, without any value of the answer.
     """
 
     reply: Reply
@@ -672,6 +679,7 @@ class Answer:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     queue_ms: float | None = None
+    retry_after_s: float | None = None
     cold: bool = False
 
 
