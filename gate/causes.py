@@ -54,6 +54,7 @@ class Cause(StrEnum):
     NODE_TYPE_UNKNOWN = "node.type_unknown"
     NODE_TOO_SMALL = "node.too_small"
     NODE_MARGIN_THIN = "node.margin_thin"
+    NODE_DIFFERS_FROM_PLAN = "node.differs_from_plan"
 
     # Admission
     ADMISSION_QUOTA = "admission.quota_exceeded"
@@ -139,6 +140,7 @@ class Cause(StrEnum):
     MEMORY_DOES_NOT_FIT = "memory.does_not_fit"
     MEMORY_NEAR_LIMIT = "memory.near_limit"
     MEMORY_NO_LIMIT = "memory.no_limit"
+    MEMORY_REQUEST_TOO_SMALL = "memory.request_too_small"
     CPU_THROTTLED = "cpu.throttled"
     CPU_AT_LIMIT = "cpu.at_limit"
 
@@ -167,6 +169,7 @@ class Cause(StrEnum):
     PLAN_DESTROYS_STATEFUL = "plan.destroys_stateful"
     PLAN_STALE = "plan.stale"
     PLAN_DRIFT = "plan.drift"
+    PLAN_INCOMPLETE = "plan.incomplete"
 
     # The built image, run as a container
     IMAGE_RUNS_AS_ROOT = "image.runs_as_root"
