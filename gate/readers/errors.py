@@ -1,0 +1,122 @@
+"""What can go wrong while reading, in the gate's own words.
+
+Foreign exceptions end here: each reader translates what its library raises, once, and chains it. A ReadError is the
+gate's trouble (INCONCLUSIVE), never a statement about the service. Its text is made for a report, so nothing secret may
+reach it: foreign text passes through ``excerpt`` and request headers are never quoted.
+"""
+# ruff: noqa: N818 -- the base says Error; its kinds are read as words: "except Denied"
+
+import json
+import re
+from collections.abc import Iterable
+
+#: Characters of a foreign text that an error quotes: one terminal line or two, and never a page of HTML.
+EXCERPT_CHARS = 300
+
+_SECRETS = re.compile(
+    r"""(?ix)
+    (?<=://) [^/\s@]+ @                                                  # user information in a URL
+    | \b (?: bearer | basic ) \s+ [\w.~+/=-]+                            # Authorization values
+    | \b eyJ [\w-]+ \. [\w-]+ (?: \. [\w-]* )?                           # a JSON web token
+    | \b k8s-aws-v1 \. [\w-]+                                            # a token for an EKS API server
+    | \b (?: AKIA | ASIA ) [A-Z0-9]{16} \b                               # an AWS access key id
+    | (?: token | password | passwd | secret | api[_-]?key | signature ) ["']? \s* [=:] \s* ["']? [^\s"',;&]+
+    """
+)
+
+
+class ReadError(Exception):
+    """Something could not be read.
+
+    Attributes:
+        status_code: the HTTP status that said so, None if no response came.
+    """
+
+    def __init__(self, message: str, *, status_code: int | None = None) -> None:
+        super().__init__(message)
+        self.status_code = status_code
+
+
+class Unreachable(ReadError):
+    """No usable answer came: connection, time-out, TLS, an overloaded or failing server, or no configuration at all.
+
+    Attributes:
+        retry_after_s: how long the server asked to be left alone (429, 503), None if it did not.
+    """
+
+    def __init__(self, message: str, *, status_code: int | None = None, retry_after_s: float | None = None) -> None:
+        super().__init__(message, status_code=status_code)
+        self.retry_after_s = retry_after_s
+
+
+class Denied(ReadError):
+    """The credentials do not suffice.
+
+    Attributes:
+        verb: what was tried (``list``).
+        resource: on what (``pods``, ``pods/log``, ``nodes``, a repository).
+        namespace: where; None for a cluster-wide read or outside a cluster.
+    """
+
+    def __init__(
+        self, verb: str, resource: str, namespace: str | None, detail: str, *, status_code: int | None = None
+    ) -> None:
+        where = f"in namespace {namespace}" if namespace else "cluster-wide"
+        super().__init__(f"not permitted: {verb} {resource} {where}: {detail}", status_code=status_code)
+        self.verb = verb
+        self.resource = resource
+        self.namespace = namespace
+
+
+class NotServed(ReadError):
+    """The API does not exist there, or what serves it is down (metrics.k8s.io without a metrics-server)."""
+
+
+class NotFound(ReadError):
+    """The one object that was asked for does not exist."""
+
+
+class WrongCluster(ReadError):
+    """Another cluster than the target's answers; nothing was read from it."""
+
+
+class Malformed(ReadError):
+    """A file or an answer that does not have the shape it must have; the message names the place."""
+
+
+def excerpt(body: str | bytes, *, private: Iterable[str] = ()) -> str:
+    """Return what may be quoted of a foreign text: one line, cut at EXCERPT_CHARS, secrets replaced.
+
+    Of JSON only the message of a Kubernetes Status, of an OCI error list or a ``detail`` is kept: other fields may hold
+    anything.
+
+    Args:
+        body: the text as it came.
+        private: values that must not show either, such as a patient's number.
+    """
+    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
+    stripped = text.strip()
+    if stripped[:1] in {"{", "["}:
+        text = _json_message(stripped)
+    line = " ".join(text.split())
+    for value in (" ".join(each.split()) for each in private):
+        line = line.replace(value, "***") if value else line
+    line = _SECRETS.sub("***", line)
+    return line if len(line) <= EXCERPT_CHARS else f"{line[:EXCERPT_CHARS]}..."
+
+
+def _json_message(text: str) -> str:
+    try:
+        parsed = json.loads(text)
+    except ValueError:
+        return "(unreadable JSON)"
+    if isinstance(parsed, dict):
+        if isinstance(parsed.get("message"), str):
+            return str(parsed["message"])
+        if isinstance(parsed.get("detail"), str):
+            return str(parsed["detail"])
+        errors = parsed.get("errors")
+        if isinstance(errors, list):
+            known = [item for item in errors if isinstance(item, dict)]
+            return "; ".join(f"{item.get('code', '')} {item.get('message', '')}".strip() for item in known)
+    return "(JSON without a message)"
