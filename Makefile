@@ -1,4 +1,5 @@
 # The commands of a release engineer and of CI. `make help` lists them.
+unexport PYTHONDONTWRITEBYTECODE  # compiled modules halve what each short run costs
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help

@@ -6,17 +6,30 @@ are imported where they are used, so that an offline preflight does not pay for 
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from gate.observing import Interview, interview
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from gate.readers.cluster import ClusterReader
-    from gate.records import Desired, Snapshot
+    from gate.records import Desired, Pod, Snapshot
     from gate.target import Target
     from gate.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class IntendedImage:
+    """The image that the deploy is meant to run; ``digest`` is None where nothing declares or resolves one."""
+
+    reference: str | None
+    digest: str | None
+    source: str
 
 
 @dataclass
@@ -75,3 +88,48 @@ class Gate:
         from gate.readers.manifests import read_desired
 
         return read_desired(self.target.desired, self.root)
+
+    @cached_property
+    def intended_image(self) -> IntendedImage:
+        """Return the image that the manifests declare, its tag resolved by the registry where the target has one.
+
+        Raises:
+            ReadError: the manifests or the registry could not be read.
+        """
+        cluster = self.target.cluster
+        deployment = self.desired.deployment(cluster.deployment)
+        container = deployment.template.container(cluster.container) if deployment else None
+        if container is None:
+            return IntendedImage(None, None, f"{self.desired.source}: no deployment/{cluster.deployment}")
+        _, pinned, digest = container.image.partition("@")
+        if pinned:
+            return IntendedImage(container.image, digest, self.desired.source)
+        if not self.target.has("registry"):
+            return IntendedImage(container.image, None, f"{self.desired.source}: a tag, and the target has no registry")
+        from gate.readers.registry import image_facts
+
+        facts = image_facts(container.image, self.target.registry)
+        return IntendedImage(container.image, facts.digest, f"{self.desired.source}, tag resolved by the registry")
+
+    def ask(self, pods: Sequence[Pod], *, samples: int, through_service: bool = False) -> Interview:
+        """Ask every pod by itself over a port-forward, and the Service's address for its health if wanted.
+
+        Args:
+            pods: the ready pods to ask.
+            samples: warm triage answers over all pods.
+            through_service: also ask the way users go, where there is one.
+        """
+        from gate.readers.chat import pod_client, service_client, service_url
+
+        cluster, settings = self.target.cluster, self.target.acceptance
+        timeout_s = settings.request_timeout_s
+        with ExitStack() as stack:
+            chats = [
+                stack.enter_context(pod_client(self.reader, pod, container=cluster.container, timeout_s=timeout_s))
+                for pod in pods
+            ]
+            url = service_url(self.snapshot(), cluster) if through_service else None
+            service = stack.enter_context(service_client(url, timeout_s=timeout_s)) if url else None
+            return interview(
+                chats, service, patients=settings.test_mrns, samples=samples, budget_s=settings.latency_budget_s
+            )

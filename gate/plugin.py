@@ -19,7 +19,7 @@ import pytest
 from gate.causes import Cause
 from gate.context import Gate
 from gate.criteria import DRILLS, TIERS, Criterion, Tier, criteria
-from gate.readers.errors import ReadError
+from gate.readers.errors import Denied, ReadError, WrongCluster
 from gate.report.run import Header, Judgement, Run, exit_code
 from gate.selection import FOLDERS, folders_in, named_in
 from gate.target import TargetError, load_target
@@ -27,8 +27,6 @@ from gate.verdict import Evidence, Status, Verdict, inconclusive
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass
@@ -38,7 +36,7 @@ class _Session:
     gate: Gate
     tiers: tuple[Tier, ...]
     folder: Path
-    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    started_at: datetime
     left_out: dict[str, str] = field(default_factory=dict)
     planned: list[str] = field(default_factory=list)
     judgements: list[Judgement] = field(default_factory=list)
@@ -69,7 +67,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--report",
         metavar="DIR",
         default=None,
-        help="write the report here, merged with what other tiers left there (default: reports/TIME)",
+        help="write the report here, merged with what other tiers left there (default: a new folder in reports/)",
     )
 
 
@@ -77,7 +75,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Keep a tier to one worker: one Snapshot, measurements undisturbed. Runs before xdist reads its options."""
     named = named_in(config.getoption("markexpr", default="") or "")
-    folders = folders_in(config.getoption("file_or_dir", default=[]) or [], ROOT)
+    folders = folders_in(config.getoption("file_or_dir", default=[]) or [], config.rootpath)
     config.stash[_SELECTED] = named
     config.stash[_NAMED_FOLDERS] = folders
     if named or folders:
@@ -92,7 +90,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     tiers = _tiers_of(config)
     try:
-        target = load_target(_target_name(config), ROOT)
+        target = load_target(_target_name(config), config.rootpath)
     except TargetError as error:
         raise pytest.UsageError(str(error)) from error
     for tier in tiers:
@@ -103,9 +101,9 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = config.getoption("--report")
     started_at = datetime.now(UTC)
     config.stash[_SESSION] = _Session(
-        gate=Gate(target=target, root=ROOT, image=config.getoption("--image")),
+        gate=Gate(target=target, root=config.rootpath, image=config.getoption("--image")),
         tiers=tiers,
-        folder=Path(folder) if folder else ROOT / "reports" / f"{started_at:%Y%m%d-%H%M%S}",
+        folder=Path(folder).absolute() if folder else config.rootpath / "reports" / f"{started_at:%Y%m%d-%H%M%S}",
         started_at=started_at,
     )
     # The gate prints its own blocks; pytest's would say the same again.
@@ -137,9 +135,7 @@ def _refuse_without_permission(config: pytest.Config, target: str, tier: Tier, *
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave a tier out unless it is named, and the project's own tests out when one is."""
-    if not collection_path.is_relative_to(ROOT) or collection_path == ROOT:
-        return None
-    top = collection_path.relative_to(ROOT).parts[0]
+    top = _top_folder(collection_path, config)
     session = config.stash.get(_SESSION, None)
     if top in FOLDERS.values():
         wanted = {FOLDERS[tier] for tier in session.tiers} if session else set()
@@ -147,6 +143,11 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if top in {"tests", "e2e"} and session and config.stash[_SELECTED]:
         return True
     return None
+
+
+def _top_folder(path: Path, config: pytest.Config) -> str:
+    """Return the first folder of a path below the root, an empty string for anything else."""
+    return path.relative_to(config.rootpath).parts[0] if config.rootpath in path.parents else ""
 
 
 @pytest.hookimpl(trylast=True)
@@ -159,7 +160,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     kept: list[tuple[int, pytest.Item]] = []
     dropped: list[pytest.Item] = []
     for item in items:
-        if item.path.relative_to(ROOT).parts[0] not in FOLDERS.values():
+        if _top_folder(item.path, config) not in FOLDERS.values():
             kept.append((-1, item))
             continue
         criterion = _criterion_of(item)
@@ -265,10 +266,24 @@ def _verdict_of(
     return judged[0]
 
 
+_UNREACHABLE = (Cause.GATE_UNREACHABLE, "Make the place that the message names reachable, then run the tier again.")
+_READ_TROUBLE: dict[type[ReadError], tuple[Cause, str]] = {
+    Denied: (
+        Cause.GATE_FORBIDDEN,
+        "Grant the right that the message names to the identity that runs the gate, then run the tier again.",
+    ),
+    WrongCluster: (
+        Cause.GATE_WRONG_CLUSTER,
+        "Choose the context of the cluster that the target's [cluster] identity names, or correct the identity.",
+    ),
+}
+
+
 def _trouble(criterion: str, error: BaseException, where: Evidence) -> Verdict:
     raised = Evidence(where.object, "raised", f"{type(error).__name__}: {str(error)[:500] or 'no message'}")
     if isinstance(error, ReadError):
-        return inconclusive(criterion, error.cause, str(error), (raised,), error.remedy)
+        cause, remedy = _READ_TROUBLE.get(type(error), _UNREACHABLE)
+        return inconclusive(criterion, cause, f"{error}", (raised,), remedy)
     if isinstance(error, pytest.skip.Exception):
         return inconclusive(
             criterion,
@@ -372,10 +387,10 @@ def _header(running: _Session) -> Header:
         context=cluster.context if cluster else None,
         server_version=cluster.version if cluster else None,
         kube_system_uid=cluster.kube_system_uid if cluster else None,
-        namespace=target.cluster.namespace,
+        namespace=target.cluster.namespace if cluster else None,
         image=running.gate.image or (container.image if container else None),
         settings=target.differing(),
-        left_out=dict(running.left_out),
+        left_out=running.left_out,
         started_at=running.started_at,
         finished_at=datetime.now(UTC),
     )

@@ -1,0 +1,109 @@
+"""The success criteria of the deployment, in the cluster."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from gate.context import Gate
+from gate.criteria import threshold
+from gate.diagnosis.answers import model_verdict
+from gate.diagnosis.health import health_verdict
+from gate.diagnosis.hpa import hpa_verdict
+from gate.diagnosis.latency import latency_verdict
+from gate.diagnosis.logs import log_verdict
+from gate.diagnosis.resources import resources_verdict
+from gate.diagnosis.rollout import digest_verdict
+from gate.observing import Interview
+from gate.records import LogTail, Pod, Snapshot
+from gate.waiting import Waited
+
+pytestmark = pytest.mark.acceptance
+
+
+@pytest.mark.criterion("POD-1")
+@pytest.mark.timeout(1800)
+def test_rollout_is_complete_and_stable(gate: Gate, rollout: Waited) -> None:
+    """Every pod of the newest revision runs and stays ready for a window."""
+    gate.judge(rollout.verdict)
+
+
+@pytest.mark.criterion("POD-2")
+def test_pods_run_intended_digest(gate: Gate, snapshot: Snapshot) -> None:
+    """Every pod runs the intended digest."""
+    cluster = gate.target.cluster
+    intended = gate.intended_image
+    gate.judge(
+        digest_verdict(
+            snapshot,
+            deployment=cluster.deployment,
+            container=cluster.container,
+            intended=intended.digest,
+            intended_source=intended.source,
+        )
+    )
+
+
+@pytest.mark.criterion("HPA-1")
+def test_hpa_works(gate: Gate, snapshot: Snapshot) -> None:
+    """The HPA reads metrics, can scale and is not pinned; judged before the gate's questions load it."""
+    cluster = gate.target.cluster
+    gate.judge(
+        hpa_verdict(
+            snapshot,
+            hpa=cluster.hpa,
+            deployment=cluster.deployment,
+            container=cluster.container,
+            cpu_target_percent=threshold("HPA-1", "cpu_target"),
+        )
+    )
+
+
+@pytest.mark.criterion("HLT-1")
+def test_health_is_ok_on_every_pod_and_service(gate: Gate, snapshot: Snapshot, answers: Interview) -> None:
+    """/health is 200 on every pod and through the Service."""
+    gate.judge(health_verdict(snapshot, answers.health, service=gate.target.cluster.service))
+
+
+@pytest.mark.criterion("LLM-1")
+def test_every_pod_answers_with_the_model(gate: Gate, pods: Sequence[Pod], answers: Interview) -> None:
+    """Every pod answers with the target's model, never the mock."""
+    gate.judge(
+        model_verdict(
+            answers.identities,
+            answers.answers,
+            expected_model=gate.target.model.name,
+            pods=[pod.name for pod in pods],
+        )
+    )
+
+
+@pytest.mark.criterion("LAT-1")
+def test_latency_stays_under_target(gate: Gate, answers: Interview) -> None:
+    """Warm triage latency p95 stays under its limit."""
+    gate.judge(
+        latency_verdict(
+            answers.answers,
+            p95_limit_s=threshold("LAT-1", "p95_s"),
+            min_samples=int(threshold("LAT-1", "min_samples")),
+        )
+    )
+
+
+@pytest.mark.criterion("LOG-1")
+def test_logs_hold_no_errors(gate: Gate, pods: Sequence[Pod], logs: Sequence[LogTail], answers: Interview) -> None:
+    """No errors in the logs; the model's loading is confirmed by /version."""
+    gate.judge(log_verdict(logs, answers.identities, pods=[pod.name for pod in pods]))
+
+
+@pytest.mark.criterion("RES-1")
+def test_resources_leave_margin(gate: Gate, snapshot: Snapshot) -> None:
+    """CPU and memory in use leave a margin below the limits."""
+    cluster = gate.target.cluster
+    gate.judge(
+        resources_verdict(
+            snapshot,
+            deployment=cluster.deployment,
+            container=cluster.container,
+            memory_share_limit=threshold("RES-1", "memory_share"),
+        )
+    )

@@ -1,0 +1,1 @@
+"""Drills: load and rollback. They change the cluster, and put it back."""

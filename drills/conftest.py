@@ -1,0 +1,67 @@
+"""What the drills stand on: clients of the way users go, and the roll back and forward again."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pytest
+
+from gate.context import Gate
+from gate.diagnosis.rollout import newest_pods
+from gate.drilling import Change, drill, previous_revision
+from gate.observing import Chat, Interview
+from gate.readers.chat import service_client, service_url
+from gate.records import ReplicaSet
+
+#: Users that keep asking while a rollout runs: one whose connection stays, one that connects anew each time.
+TRAFFIC_CLIENTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Roll:
+    """The way back and forth: undo to the previous revision, its answers, and the rolling update forward again."""
+
+    previous: ReplicaSet
+    back: Change
+    asked: Interview
+    forth: Change
+
+
+@pytest.fixture(scope="session")
+def users(gate: Gate) -> Iterator[Sequence[Chat]]:
+    """Clients that go through the load balancer; as many as the load drill wants at once."""
+    target = gate.target
+    url = service_url(gate.snapshot(), target.cluster)
+    assert url is not None, f"service/{target.cluster.service} has no address that users could reach"
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(
+                service_client(url, timeout_s=target.acceptance.request_timeout_s, keep_alive=number % 2 == 0)
+            )
+            for number in range(max(target.load.clients, TRAFFIC_CLIENTS))
+        ]
+
+
+@pytest.fixture(scope="session")
+def roll(gate: Gate, users: Sequence[Chat]) -> Roll | None:
+    """The drill, made once; None when there is no revision to go back to."""
+    target = gate.target
+    cluster, settings = target.cluster, target.acceptance
+    before = gate.snapshot()
+    revision = previous_revision(before, cluster.deployment)
+    current = before.deployment(cluster.deployment)
+    if revision is None or current is None or current.revision is None:
+        return None
+    previous = next(each for each in before.replica_sets if each.revision == revision)
+    limits = {"window_s": settings.stable_window_s, "timeout_s": settings.rollout_timeout_s}
+    journal = gate.root / "reports" / "drill-journal.json"
+    with drill(gate.reader, cluster.namespace, cluster.deployment, journal) as running:
+        traffic = users[:TRAFFIC_CLIENTS]
+        back = running.roll(revision, traffic, settings.test_mrns, **limits)
+        snapshot = back.waited.snapshot or gate.reader.snapshot()
+        pods = [pod for pod in newest_pods(snapshot, deployment=cluster.deployment) if pod.ready]
+        asked = gate.ask(pods, samples=0)
+        forth = running.roll(current.revision, traffic, settings.test_mrns, **limits)
+    if forth.waited.snapshot is not None:
+        gate.use_snapshot(forth.waited.snapshot)
+    return Roll(previous, back, asked, forth)
