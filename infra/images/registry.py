@@ -4,10 +4,14 @@ An image reference as it stands in a manifest comes in, the digest it resolves t
 distribution API, without credentials: the registries of this project are the embedded one and what stands in for it.
 """
 
+import os
 import re
 from dataclasses import dataclass
 
 import httpx
+
+NAME_KEY = "CAREPATH_REGISTRY"  # as it stands in image names
+URL_KEY = "CAREPATH_REGISTRY_URL"  # as this machine reaches it
 
 # An index before a manifest: for an image of several platforms the tag's digest is the index's. Docker's own types are
 # what its engine pushes, and a registry answers 404 for a type that was not asked for.
@@ -65,6 +69,21 @@ class Registry:
 
     name: str
     url: str
+
+    @classmethod
+    def from_environment(cls) -> "Registry":
+        """Return the registry of CAREPATH_REGISTRY and CAREPATH_REGISTRY_URL.
+
+        Raises:
+            RegistryError: one of them is not set.
+        """
+        missing = [key for key in (NAME_KEY, URL_KEY) if not os.environ.get(key)]
+        if missing:
+            raise RegistryError(
+                f"{' and '.join(missing)}, which name the registry of the images, are not set; "
+                'run: eval "$(python -m infra.cluster env)"'
+            )
+        return cls(os.environ[NAME_KEY], os.environ[URL_KEY].rstrip("/"))
 
     def resolved(self, image: str, transport: httpx.BaseTransport | None = None) -> str:
         """Return `image` by digest; one that has a digest already is returned without asking.

@@ -126,16 +126,8 @@ def _server(kubeconfig: Path) -> str:
 
 
 def _pinned(image: str) -> str:
-    reference = ImageReference.parse(image)
-    if reference.digest is not None:
-        return image
-    name, url = os.environ.get("CAREPATH_REGISTRY"), os.environ.get("CAREPATH_REGISTRY_URL")
-    if not name or not url:
-        raise RegistryError(
-            f"{image}: a tag is resolved through CAREPATH_REGISTRY and CAREPATH_REGISTRY_URL, and they are not set; "
-            'run: eval "$(python -m infra.cluster env)"'
-        )
-    return Registry(name, url).resolved(image)
+    # One that has its digest already needs no registry, and there may be none that could be asked.
+    return image if ImageReference.parse(image).digest else Registry.from_environment().resolved(image)
 
 
 def _live(document: Document) -> tuple[Document, Document] | None:

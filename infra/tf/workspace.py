@@ -1,8 +1,8 @@
 """One environment of `infra/terraform/envs`: init, the saved plan with its JSON, and applying that plan and no other.
 
 A plan is only worth a review if what is applied is what was reviewed. So a plan is written with a stamp (hashes of the
-plan file and of the configuration it was made from), and applied only while both still match. Which cluster it goes to is
-in the plan too: the kubeconfig is one of its variables.
+plan file and of the configuration it was made from), and applied only while both still match. Which cluster it goes to
+is in the plan too: the kubeconfig is one of its variables.
 """
 
 import hashlib
@@ -109,7 +109,7 @@ class Workspace:
         """Return the saved plan's JSON, if it may be applied.
 
         Raises:
-            WorkspaceError: there is none, or it is not the one that was reviewed, or the configuration has changed since.
+            WorkspaceError: there is none, it is not the one reviewed, or the configuration has changed since.
         """
         name = self.folder.name
         again = f"make one: python -m infra.tf plan --env {name}"
