@@ -11,13 +11,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Generic, NoReturn, Protocol, TypeVar
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import stamina
 
 from gate.readers import fields
-from gate.readers.errors import Denied, NotFound, NotServed, Unreachable, excerpt
+from gate.readers.errors import Unreachable, excerpt, refusal
 from gate.readers.fields import Raw
+
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient
 
 Item = TypeVar("Item")
 
@@ -35,8 +39,6 @@ RETRY_WAIT_MAX_S = 2.0
 
 #: The API server's own limit for a request is 60 s; a page that takes longer than this is a sick server.
 READ_TIMEOUT_S = 15.0
-
-_BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _GONE, _BUSY, _UNAVAILABLE = 400, 401, 403, 404, 410, 429, 503
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,10 @@ class Connection(Protocol):
     @property
     def cluster_entry(self) -> str | None:
         """Return the name of the context's cluster entry (for EKS its ARN), None in a cluster."""
+
+    @property
+    def client(self) -> "ApiClient":
+        """Return the Kubernetes client, for the drills: they write."""
 
     def fetch(self, path: str, query: Mapping[str, str], *, timeout_s: float) -> Response:
         """GET a path; any HTTP status is an answer.
@@ -161,7 +167,7 @@ class Api:
                 continue
         raise Unreachable(
             f"{ask.verb} {ask.resource}: the list expired {LIST_STARTS} times before its last page was read",
-            status_code=_GONE,
+            status_code=HTTPStatus.GONE,
         )
 
     def _pages(self, ask: Ask, convert: Callable[[Raw], Item]) -> Listing[Item]:
@@ -188,8 +194,19 @@ class Api:
 
     def _once(self, ask: Ask) -> Response:
         response = self.connection.fetch(ask.path, ask.query, timeout_s=READ_TIMEOUT_S)
-        if response.status // 100 != 2:  # noqa: PLR2004  # the 2xx class
-            _refuse(response, ask)
+        if response.status == HTTPStatus.GONE:
+            raise _Expired
+        if not HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
+            raise refusal(
+                response.status,
+                response.body,
+                verb=ask.verb,
+                resource=ask.resource,
+                namespace=ask.namespace,
+                named=ask.named,
+                aggregated=ask.aggregated,
+                retry_after_s=_retry_after_s(response),
+            )
         return response
 
 
@@ -197,27 +214,6 @@ def _pause(error: Exception) -> bool | float:
     if not isinstance(error, Unreachable):
         return False
     return True if error.retry_after_s is None else min(error.retry_after_s, RETRY_BUDGET_S)
-
-
-def _refuse(response: Response, ask: Ask) -> NoReturn:
-    status, detail = response.status, excerpt(response.body)
-    what = f"{ask.verb} {ask.resource}"
-    if status == _UNAUTHORIZED:
-        raise Denied(ask.verb, ask.resource, ask.namespace, "the credentials were not accepted", status_code=status)
-    if status == _FORBIDDEN:
-        raise Denied(ask.verb, ask.resource, ask.namespace, detail, status_code=status)
-    if status == _GONE:
-        raise _Expired
-    # The log endpoint says 400 for a container that has not started and for a previous instance that never was.
-    if ask.named and status in {_BAD_REQUEST, _NOT_FOUND}:
-        raise NotFound(f"{what}: {detail}", status_code=status)
-    if status == _NOT_FOUND or (ask.aggregated and status == _UNAVAILABLE):
-        raise NotServed(f"{what}: {ask.path} is not served: {detail}", status_code=status)
-    raise Unreachable(
-        f"{what}: the API server answered {status}: {detail}",
-        status_code=status,
-        retry_after_s=_retry_after_s(response) if status in {_BUSY, _UNAVAILABLE} else None,
-    )
 
 
 def _parsed(response: Response, ask: Ask) -> Raw:

@@ -5,21 +5,23 @@ question and answer stay in the Answer's own fields: they never reach an error t
 """
 
 import json
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from time import perf_counter
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import httpx
 
+from gate import target
 from gate.readers import fields
 from gate.readers.cluster import ClusterReader
-from gate.readers.errors import excerpt
+from gate.readers.errors import Denied, ReadError, excerpt
 from gate.readers.fields import Raw
 from gate.readers.portforward import PodBackend, PodTransport
-from gate.records import Answer, Identity, Reply
+from gate.records import Answer, Identity, Pod, Reply, Snapshot
 
 #: Beyond any deadline the service may promise behind a load balancer that gives up at 60 s.
 REQUEST_TIMEOUT_S = 60.0
@@ -41,6 +43,13 @@ _ANSWER_FIELDS: dict[str, tuple[type, ...]] = {
     "inference_time_ms": (int, float),
     "conversation_id": (str,),
 }
+
+#: Of a container that declares none: the service's own default (PORT in service_chat/settings.py).
+DEFAULT_PORT = 8002
+
+HTTP_PORT = 80
+
+Trouble = Literal["", "refused", "timed_out", "closed", "no_address", "forbidden", "unreachable"]
 
 _OK = 200
 
@@ -104,16 +113,15 @@ class ChatClient:
             violations=violations,
         )
 
-    def ask(self, mrn: str, query: str, *, cold: bool = False) -> Answer:
+    def ask(self, patient_mrn: str, query: str) -> Answer:
         """Return the answer to one triage question.
 
         Args:
-            mrn: a synthetic patient of the target.
+            patient_mrn: a synthetic patient of the target.
             query: the question.
-            cold: this is the first question that its pod is asked.
         """
-        reply, answer = self._exchange("POST", "/triage", {"patient_mrn": mrn, "query": query})
-        empty = Answer(reply=reply, patient_mrn=mrn, query=query, cold=cold)
+        reply, answer = self._exchange("POST", "/triage", {"patient_mrn": patient_mrn, "query": query})
+        empty = Answer(reply=reply, patient_mrn=patient_mrn, query=query)
         if reply.status != _OK or answer is None:
             return empty
         said, violations = _object(answer)
@@ -122,7 +130,7 @@ class ChatClient:
         return replace(
             empty,
             response=fields.text(said, "response"),
-            violations=(*violations, *_breaches(said, mrn, query), *_finish_breaches(finish_reason)),
+            violations=(*violations, *_breaches(said, patient_mrn, query), *_finish_breaches(finish_reason)),
             llm_mode=fields.optional_text(said, "llm_mode"),
             trace_id=fields.optional_text(said, "trace_id"),
             inference_s=None if inference_ms is None else inference_ms / 1000,
@@ -138,13 +146,13 @@ class ChatClient:
         timeout_s = PROBE_TIMEOUT_S if body is None else self._timeout_s
         started_at, begun = self._clock(), perf_counter()
         answer: httpx.Response | None = None
+        trouble: Trouble = ""
         error = ""
         try:
             answer = self._http.request(method, path, json=body, timeout=timeout_s)
-        except httpx.TimeoutException as failure:
-            error = f"{type(failure).__name__}: no answer within {timeout_s:g} s"
-        except httpx.HTTPError as failure:
-            error = f"{type(failure).__name__}: {excerpt(str(failure))}"
+        except httpx.RequestError as failure:
+            trouble = _trouble(failure)
+            error = f"no answer within {timeout_s:g} s" if trouble == "timed_out" else excerpt(str(failure))
         elapsed_s = perf_counter() - begun
         if answer is not None and not answer.is_success:
             error = excerpt(answer.content, private=body.values() if body else ())
@@ -153,20 +161,68 @@ class ChatClient:
         return reply, answer
 
 
+def _trouble(failure: httpx.RequestError) -> Trouble:
+    """Return why no answer came, told by the exception's causes."""
+    causes: list[BaseException] = [failure]
+    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
+        causes.append(cause)
+    if any(isinstance(cause, Denied) for cause in causes):
+        return "forbidden"
+    if any(isinstance(cause, ReadError) for cause in causes):
+        return "unreachable"
+    if any(isinstance(cause, socket.gaierror) for cause in causes):
+        return "no_address"
+    if isinstance(failure, httpx.TimeoutException):
+        return "timed_out"
+    return "refused" if isinstance(failure, httpx.ConnectError) else "closed"
+
+
+# --- The ways to the service ------------------------------------------------------------------------------------------
+
+
 def pod_transport(reader: ClusterReader, pod: str, port: int, connections: int = CONNECTIONS) -> PodTransport:
     """Return an HTTP transport whose connections are port-forwards to one pod."""
     return PodTransport(PodBackend(reader.connection, reader.namespace, pod, port), connections)
 
 
-def pod_client(reader: ClusterReader, pod: str, port: int, timeout_s: float = REQUEST_TIMEOUT_S) -> ChatClient:
-    """Return a client that asks one pod through the API server."""
-    return ChatClient(pod_transport(reader, pod, port), via=f"pod/{pod}", timeout_s=timeout_s)
+def pod_client(reader: ClusterReader, pod: Pod, *, container: str, timeout_s: float = REQUEST_TIMEOUT_S) -> ChatClient:
+    """Return a client that asks one pod through the API server, on the port that its container declares."""
+    spec = pod.spec.container(container)
+    port = _main([(each.name, each.port) for each in spec.ports] if spec else []) or DEFAULT_PORT
+    return ChatClient(pod_transport(reader, pod.name, port), via=f"pod/{pod.name}", timeout_s=timeout_s)
 
 
-def service_client(url: str, timeout_s: float = REQUEST_TIMEOUT_S, connections: int = CONNECTIONS) -> ChatClient:
-    """Return a client that goes the way users go."""
-    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
+def service_client(
+    url: str, *, timeout_s: float = REQUEST_TIMEOUT_S, connections: int = CONNECTIONS, keep_alive: bool = True
+) -> ChatClient:
+    """Return a client that goes the way users go.
+
+    Args:
+        url: as ``service_url`` gives it.
+        timeout_s: for one triage question.
+        connections: how many may be open at once.
+        keep_alive: False connects anew for each request, as most of a load balancer's clients do.
+    """
+    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections if keep_alive else 0)
     return ChatClient(httpx.HTTPTransport(limits=limits), via="service", base_url=url, timeout_s=timeout_s)
+
+
+def service_url(snapshot: Snapshot, cluster: target.Cluster) -> str | None:
+    """Return how users reach the app: the target's word, else the load balancer's address; None while there is none."""
+    if cluster.service_url:
+        return cluster.service_url
+    service = snapshot.service(cluster.service)
+    port = _main([(each.name, each.port) for each in service.ports]) if service else None
+    if service is None or not service.ingress or port is None:
+        return None
+    address = service.ingress[0]
+    host = f"[{address}]" if ":" in address else address
+    return f"http://{host}" if port == HTTP_PORT else f"http://{host}:{port}"
+
+
+def _main(ports: list[tuple[str, int]]) -> int | None:
+    """Return the port named http, else the first."""
+    return next((port for name, port in ports if name == "http"), ports[0][1] if ports else None)
 
 
 # --- The contract of an answer ----------------------------------------------------------------------------------------

@@ -9,6 +9,8 @@ reach it: foreign text passes through ``excerpt`` and request headers are never 
 import json
 import re
 from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Protocol
 
 #: Characters of a foreign text that an error quotes: one terminal line or two, and never a page of HTML.
 EXCERPT_CHARS = 300
@@ -82,6 +84,67 @@ class WrongCluster(ReadError):
 
 class Malformed(ReadError):
     """A file or an answer that does not have the shape it must have; the message names the place."""
+
+
+class ApiError(Protocol):
+    """The part of the Kubernetes client's ApiException that is translated; importing the client costs 0.7 s."""
+
+    @property
+    def status(self) -> int | None:
+        """Return the HTTP status, None or 0 if no answer came."""
+
+    @property
+    def reason(self) -> object:
+        """Return the status line's or the transport's text."""
+
+    @property
+    def body(self) -> str | bytes | None:
+        """Return what the server said."""
+
+
+def translate(error: ApiError, *, verb: str, resource: str, namespace: str | None) -> ReadError:
+    """Return the client's exception for one object in the gate's words; the caller chains it."""
+    text = error.body or str(error.reason or "")
+    if not error.status:
+        return Unreachable(f"{verb} {resource}: {excerpt(text)}")
+    return refusal(error.status, text, verb=verb, resource=resource, namespace=namespace)
+
+
+def refusal(
+    status: int,
+    body: str | bytes,
+    *,
+    verb: str,
+    resource: str,
+    namespace: str | None,
+    named: bool = True,
+    aggregated: bool = False,
+    retry_after_s: float | None = None,
+) -> ReadError:
+    """Return what an API server's answer other than 2xx means.
+
+    Args:
+        status: its HTTP status.
+        body: what it said.
+        verb: what was tried.
+        resource: on what.
+        namespace: where; None for a cluster-wide resource.
+        named: one object was asked for by name, so that 404 means the object and not the API.
+        aggregated: an extension behind the API server serves it, so that 503 means that extension.
+        retry_after_s: the server's Retry-After, if it sent one.
+    """
+    detail = excerpt(body)
+    if status == HTTPStatus.UNAUTHORIZED:
+        return Denied(verb, resource, namespace, "the credentials were not accepted", status_code=status)
+    if status == HTTPStatus.FORBIDDEN:
+        return Denied(verb, resource, namespace, detail, status_code=status)
+    # The log endpoint says 400 for a container that has not started and for a previous instance that never was.
+    if named and (status == HTTPStatus.NOT_FOUND or (status == HTTPStatus.BAD_REQUEST and resource == "pods/log")):
+        return NotFound(f"{verb} {resource}: {detail}", status_code=status)
+    if status == HTTPStatus.NOT_FOUND or (aggregated and status == HTTPStatus.SERVICE_UNAVAILABLE):
+        return NotServed(f"{verb} {resource}: this API is not served: {detail}", status_code=status)
+    message = f"{verb} {resource}: the API server answered {status}: {detail}"
+    return Unreachable(message, status_code=status, retry_after_s=retry_after_s)
 
 
 def excerpt(body: str | bytes, *, private: Iterable[str] = ()) -> str:

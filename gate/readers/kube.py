@@ -16,13 +16,12 @@ from urllib.parse import urlencode
 import urllib3
 import websocket
 from kubernetes import config
-from kubernetes.client import Configuration
+from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
-from kubernetes.client.rest import RESTClientObject
 from kubernetes.stream.ws_client import V4_CHANNEL_PROTOCOL, websocket_proxycare
 
 from gate.readers.api import Response
-from gate.readers.errors import Denied, NotFound, Unreachable, excerpt
+from gate.readers.errors import Unreachable, excerpt, refusal
 
 #: Beyond the round trip to another continent, a TCP and TLS handshake that takes longer goes nowhere.
 CONNECT_TIMEOUT_S = 3.0
@@ -80,6 +79,7 @@ class KubeConnection:
         server: the API server's URL.
         context: the kubeconfig context, None in a cluster.
         cluster_entry: the name of the context's cluster entry, None in a cluster.
+        client: the Kubernetes client with the same configuration; it does not retry.
     """
 
     def __init__(self, settings: Configuration, *, context: str | None, cluster_entry: str | None) -> None:
@@ -87,7 +87,7 @@ class KubeConnection:
         self.context = context
         self.cluster_entry = cluster_entry
         self._settings = settings
-        self._client = RESTClientObject(settings)
+        self.client = ApiClient(settings)
         self._refreshing = threading.Lock()
 
     def __repr__(self) -> str:
@@ -99,7 +99,9 @@ class KubeConnection:
         url = f"{self.server}{path}" + (f"?{urlencode(query)}" if query else "")
         headers = {"accept": "application/json", **self._authorization()}
         try:
-            answer = self._client.request("GET", url, headers=headers, _request_timeout=(CONNECT_TIMEOUT_S, timeout_s))
+            answer = self.client.rest_client.request(
+                "GET", url, headers=headers, _request_timeout=(CONNECT_TIMEOUT_S, timeout_s)
+            )
             body = answer.read()
         except (ApiException, urllib3.exceptions.HTTPError) as error:
             raise Unreachable(f"API server {self.server}: {_why(error)}") from error
@@ -120,12 +122,8 @@ class KubeConnection:
         try:
             opened.connect(url, **options)
         except websocket.WebSocketBadStatusException as error:
-            detail = excerpt(error.resp_body or b"")
-            if error.status_code in {401, 403}:
-                raise Denied("get", resource, namespace, detail, status_code=error.status_code) from error
-            if error.status_code == 404:  # noqa: PLR2004  # not found
-                raise NotFound(f"{resource}: {detail}", status_code=error.status_code) from error
-            raise Unreachable(f"{resource}: {detail}", status_code=error.status_code) from error
+            said = error.resp_body or b""
+            raise refusal(error.status_code, said, verb="get", resource=resource, namespace=namespace) from error
         except (websocket.WebSocketException, OSError) as error:
             raise Unreachable(f"{resource} through {self.server}: {excerpt(str(error))}") from error
         return opened

@@ -18,7 +18,7 @@ import httpx
 from websocket import ABNF, WebSocketConnectionClosedException, WebSocketException, WebSocketTimeoutException
 
 from gate.readers.api import Connection, Duplex
-from gate.readers.errors import ReadError, excerpt
+from gate.readers.errors import ReadError, Unreachable, excerpt
 
 # The first port's channels in the v4 protocol (k8s.io/kubelet, portforward/websocket.go). The first frame on each says
 # which port it belongs to, in two bytes.
@@ -75,7 +75,10 @@ class PodStream(httpcore.NetworkStream):
         if channel not in self._greeted:
             self._greeted.add(channel)
         elif channel == _ERROR:
-            raise httpcore.ReadError(f"port-forward: {excerpt(payload)}")
+            said = excerpt(payload)
+            if "connection refused" in said:
+                raise httpcore.ConnectError("nothing listens on the port inside the pod")
+            raise httpcore.ConnectError(said) from Unreachable(f"port-forward: {said}")
         elif channel == _DATA:
             self._buffer += payload
 
