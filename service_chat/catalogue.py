@@ -6,12 +6,20 @@ many tokens) is in settings.py; how a file is fetched is in download.py.
 
 import functools
 import tomllib
+from enum import StrEnum
 from importlib import resources
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 MOCK = "mock"
+
+
+class PromptStyle(StrEnum):
+    """How much of the record and of instructions a model can take in; prompts.py has the words."""
+
+    BRIEF = "brief"
+    FULL = "full"
 
 
 class _Record(BaseModel):
@@ -63,6 +71,7 @@ class ModelSpec(_Record):
     kv_bytes_per_token: PositiveInt
     quantization: str
     thinking: bool
+    prompt_style: PromptStyle
     file: str
     weights_bytes: PositiveInt
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")

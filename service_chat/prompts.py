@@ -1,47 +1,56 @@
-"""The words around a question: system prompt, the patient's summary, the question itself.
+"""The words around a question: instructions, the patient's record, the question itself.
 
 Enters: a patient's summary and a question. Leaves: messages for an engine's chat template. Text from outside never
 reaches the template's control tokens.
+
+The record stands in the patient's own words before the question: a model of 135 million parameters loses a list, or a
+record in the system message. Measured 2026-11-22 with SmolLM2 over 12 patients: the recorded diagnosis was named 12
+times of 12 this way, 3 to 9 times in four other shapes.
 """
 
 import re
 
+from service_chat.catalogue import PromptStyle
 from service_chat.engines.protocol import Message
 from service_chat.services.patients import PatientSummary
 
-# Short on purpose: a CPU reads a prompt at 20 to 170 tokens a second, and the smallest model loses its way in rules.
-_SYSTEM = (
-    "You are a triage assistant for patients of a clinic. Use only the patient record. "
-    "Answer the question in one or two short sentences, in plain words. "
-    "If the record does not say, tell the patient to call the care team."
-)
+# The brief one has no advice for cases of doubt: with it, SmolLM2 gave the advice only, and ran to the token limit.
+_INSTRUCTIONS = {
+    PromptStyle.BRIEF: "Answer the patient's question in one short sentence, using the record.",
+    PromptStyle.FULL: (
+        "You answer questions of a clinic's patients in plain words, in one to three short sentences, from the "
+        "patient's record. If the record does not say, or the question is about new symptoms, advise the patient to "
+        "call the care team; for signs of an emergency, the emergency number."
+    ),
+}
 
 # Control tokens of ChatML templates, and the marks of thinking: in a question they would end the user's turn.
 _CONTROL = re.compile(r"<\|[^<>|]*\|>|</?think>", re.IGNORECASE)
 
 
 def plain(text: str) -> str:
-    """Return the text without chat-template control tokens; what is left over is scanned again."""
+    """Return the text without chat-template control tokens, also without those that removing one puts together."""
     while (cleaned := _CONTROL.sub("", text)) != text:
         text = cleaned
     return text
 
 
-def record(patient: PatientSummary) -> str:
-    """Return the patient's summary as the lines a model reads best: one fact each, the diagnosis first."""
-    lines = [
-        f"Diagnosis: {patient.diagnosis}",
-        f"Name: {patient.name}, age {patient.age}, {patient.sex}",
-        f"Medications: {', '.join(patient.medications) or 'none'}",
-        f"Allergies: {', '.join(patient.allergies) or 'none'}",
-        f"Last visit: {patient.last_visit.isoformat()}",
+def record(patient: PatientSummary, style: PromptStyle) -> str:
+    """Return the patient's summary in the patient's words, the diagnosis first."""
+    sentences = [
+        f"My medical record says: my diagnosis is {patient.diagnosis}.",
+        f"I take {', '.join(patient.medications) or 'no medication'}.",
+        f"My allergies: {', '.join(patient.allergies) or 'none'}.",
+        f"My last visit was on {patient.last_visit:%d %B %Y}.",
     ]
-    return plain("\n".join(lines))
+    if style is PromptStyle.FULL:
+        sentences.insert(1, f"My name is {patient.name}, I am {patient.age} years old and {patient.sex}.")
+    return plain(" ".join(sentences))
 
 
-def messages(patient: PatientSummary, query: str) -> list[Message]:
+def messages(patient: PatientSummary, query: str, style: PromptStyle) -> list[Message]:
     """Return the conversation to be answered."""
     return [
-        Message("system", f"{_SYSTEM}\n\nPatient record\n{record(patient)}"),
-        Message("user", plain(query)),
+        Message("system", _INSTRUCTIONS[style]),
+        Message("user", f"{record(patient, style)}\n\n{plain(query)}"),
     ]

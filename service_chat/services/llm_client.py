@@ -7,6 +7,7 @@ runs on a worker thread; waiting for a turn is admission.py's, loading is model_
 from dataclasses import dataclass
 
 from service_chat import prompts, thinking
+from service_chat.catalogue import PromptStyle
 from service_chat.engines.mock import MockEngine
 from service_chat.engines.protocol import Engine, Finish, Limit, Sampling
 from service_chat.errors import DeadlineExceededError, EmptyAnswerError
@@ -22,6 +23,7 @@ class Plan:
     """How a model is asked: the settings where they choose, the model's catalogue entry where they do not."""
 
     sampling: Sampling
+    prompt_style: PromptStyle
     max_tokens: int
     thinks: bool
     thinking_budget_tokens: int
@@ -45,6 +47,7 @@ class Plan:
                 top_k=default.top_k if chosen.top_k is None else chosen.top_k,
                 min_p=default.min_p,
             ),
+            prompt_style=spec.prompt_style,
             max_tokens=settings.effective_max_tokens,
             thinks=spec.thinking,
             thinking_budget_tokens=settings.effective_thinking_budget_tokens,
@@ -66,7 +69,7 @@ class Answer:
 def generate_response_mock(patient: PatientSummary, query: str, limit: Limit) -> Answer:
     """Answer without a model: the same text whatever is asked."""
     engine = MockEngine()
-    prompt = engine.render(prompts.messages(patient, query))
+    prompt = engine.render(prompts.messages(patient, query, PromptStyle.BRIEF))
     said = engine.generate(prompt, sampling=_GREEDY, max_tokens=_MOCK_MAX_TOKENS, stop=(), limit=limit)
     return _answer(said.text, said.finish, said.prompt_tokens, said.completion_tokens, 0)
 
@@ -80,7 +83,7 @@ def generate_response_qwen(engine: Engine, plan: Plan, patient: PatientSummary, 
         PromptTooLongError: the question does not fit the context.
         EngineError: the engine failed.
     """
-    prompt = engine.render(prompts.messages(patient, query))
+    prompt = engine.render(prompts.messages(patient, query, plan.prompt_style))
     if not plan.thinks:
         said = engine.generate(prompt, sampling=plan.sampling, max_tokens=plan.max_tokens, stop=(), limit=limit)
         text = thinking.without_thoughts(said.text)
