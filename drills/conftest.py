@@ -10,10 +10,10 @@ from gate.context import Gate
 from gate.diagnosis.rollout import newest_pods
 from gate.drilling import Change, drill, previous_revision
 from gate.observing import Chat, Interview
-from gate.readers.chat import service_client, service_url
 from gate.records import ReplicaSet
 
-#: Users that keep asking while a rollout runs: one whose connection stays, one that connects anew each time.
+#: Users that keep asking while a rollout runs: few, so that they measure the rollout and not the load. Every second one
+#: connects anew for each request, as most of a load balancer's clients do.
 TRAFFIC_CLIENTS = 2
 
 
@@ -29,17 +29,10 @@ class Roll:
 
 @pytest.fixture(scope="session")
 def users(gate: Gate) -> Iterator[Sequence[Chat]]:
-    """Clients that go through the load balancer; as many as the load drill wants at once."""
-    target = gate.target
-    url = service_url(gate.snapshot(), target.cluster)
-    assert url is not None, f"service/{target.cluster.service} has no address that users could reach"
+    """Clients that go through the load balancer, with connections of their own."""
+    count = max(gate.target.load.clients, TRAFFIC_CLIENTS)
     with ExitStack() as stack:
-        yield [
-            stack.enter_context(
-                service_client(url, timeout_s=target.acceptance.request_timeout_s, keep_alive=number % 2 == 0)
-            )
-            for number in range(max(target.load.clients, TRAFFIC_CLIENTS))
-        ]
+        yield [stack.enter_context(gate.user(keep_alive=number % 2 == 0)) for number in range(count)]
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +48,7 @@ def roll(gate: Gate, users: Sequence[Chat]) -> Roll | None:
     previous = next(each for each in before.replica_sets if each.revision == revision)
     limits = {"window_s": settings.stable_window_s, "timeout_s": settings.rollout_timeout_s}
     journal = gate.root / "reports" / "drill-journal.json"
-    with drill(gate.reader, cluster.namespace, cluster.deployment, journal) as running:
+    with drill(gate.reader, cluster.deployment, journal) as running:
         traffic = users[:TRAFFIC_CLIENTS]
         back = running.roll(revision, traffic, settings.test_mrns, **limits)
         snapshot = back.waited.snapshot or gate.reader.snapshot()

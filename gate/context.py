@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from gate.readers.chat import ChatClient
     from gate.readers.cluster import ClusterReader
     from gate.records import Desired, Pod, Snapshot
     from gate.target import Target
@@ -111,6 +112,34 @@ class Gate:
         facts = image_facts(container.image, self.target.registry)
         return IntendedImage(container.image, facts.digest, f"{self.desired.source}, tag resolved by the registry")
 
+    def user(self, *, keep_alive: bool = True) -> ChatClient:
+        """Return a client with connections of its own that goes the way users go.
+
+        Args:
+            keep_alive: False connects anew for each request.
+
+        Raises:
+            NotFound: nothing says where that is: no ``service_url`` in the target, no address at the Service.
+        """
+        from gate.readers.chat import service_client
+        from gate.readers.errors import NotFound
+
+        url = self.service_url
+        if url is None:
+            cluster = self.target.cluster
+            raise NotFound(
+                f"service/{cluster.service} in namespace {cluster.namespace} has no load balancer address, and target "
+                f"{self.target.name} names no service_url"
+            )
+        return service_client(url, timeout_s=self.target.acceptance.request_timeout_s, keep_alive=keep_alive)
+
+    @property
+    def service_url(self) -> str | None:
+        """Return where users find the service, None where the target says nothing and the Service has no address."""
+        from gate.readers.chat import service_url
+
+        return service_url(self.snapshot(), self.target.cluster)
+
     def ask(self, pods: Sequence[Pod], *, samples: int, through_service: bool = False) -> Interview:
         """Ask every pod by itself over a port-forward, and the Service's address for its health if wanted.
 
@@ -119,17 +148,17 @@ class Gate:
             samples: warm triage answers over all pods.
             through_service: also ask the way users go, where there is one.
         """
-        from gate.readers.chat import pod_client, service_client, service_url
+        from gate.readers.chat import pod_client
 
-        cluster, settings = self.target.cluster, self.target.acceptance
-        timeout_s = settings.request_timeout_s
+        container, settings = self.target.cluster.container, self.target.acceptance
         with ExitStack() as stack:
             chats = [
-                stack.enter_context(pod_client(self.reader, pod, container=cluster.container, timeout_s=timeout_s))
+                stack.enter_context(
+                    pod_client(self.reader, pod, container=container, timeout_s=settings.request_timeout_s)
+                )
                 for pod in pods
             ]
-            url = service_url(self.snapshot(), cluster) if through_service else None
-            service = stack.enter_context(service_client(url, timeout_s=timeout_s)) if url else None
+            service = stack.enter_context(self.user()) if through_service and self.service_url else None
             return interview(
                 chats, service, patients=settings.test_mrns, samples=samples, budget_s=settings.latency_budget_s
             )

@@ -3,30 +3,37 @@
 The only module that writes to a cluster. Whoever kills a drill half-way finds in the journal, and on the terminal, the
 one command that restores the state from before.
 """
+# mypy: disallow-untyped-calls=False
+# Most of kubernetes has no annotations, and its generated models refuse plain objects.
 
 import json
 import os
 import socket
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import stamina
-from kubernetes import client
-from kubernetes.client.exceptions import ApiException
+from kubernetes import client, config
+from kubernetes.dynamic import DynamicClient
+from kubernetes.dynamic.exceptions import ConflictError, DynamicApiError
 
 from gate.observing import Chat, Traffic
 from gate.readers.cluster import ClusterReader
-from gate.readers.errors import translate
+from gate.readers.errors import Denied, Unreachable, excerpt
 from gate.records import Answer, Snapshot
 from gate.waiting import Waited, wait_for_rollout
 
 LEASE = "carepath-gate-drill"
 #: A drill that died keeps others out for so long; the longest drill (two rollouts) ends well within it.
 LEASE_DURATION_S = 900
+#: The API's MicroTime.
+MICRO_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 #: Annotations that belong to one revision's bookkeeping and are not brought back by an undo: those that
 #: `kubectl rollout undo` leaves alone too (k8s.io/kubectl, pkg/polymorphichelpers/rollback.go).
 _KEPT_ANNOTATIONS = frozenset(
@@ -57,6 +64,11 @@ class Change:
     traffic: tuple[Answer, ...]
     snapshots: tuple[Snapshot, ...] = field(repr=False)
 
+    @property
+    def seconds(self) -> float:
+        """Return the seconds from the change until the rollout was stable, doomed or out of time."""
+        return (self.ended_at - self.started_at).total_seconds()
+
 
 def previous_revision(snapshot: Snapshot, deployment: str) -> int | None:
     """Return the newest revision before the Deployment's current one that its history still holds."""
@@ -79,9 +91,8 @@ class Drill:
     """A drill in progress on one Deployment; made by ``drill``."""
 
     reader: ClusterReader
-    namespace: str
+    writer: DynamicClient
     deployment: str
-    journal: Path
 
     def undo(self, to_revision: int) -> None:
         """Bring the pod template of a revision back, as `kubectl rollout undo --to-revision` does.
@@ -90,18 +101,16 @@ class Drill:
             DrillRefusedError: the history does not hold that revision (any more).
             ReadError: the API server refused or could not be reached.
         """
-        apps = client.AppsV1Api(self.reader.api)
-        with _translated("patch", "deployments", self.namespace):
-            sets = json.loads(
-                apps.list_namespaced_replica_set(self.namespace, _preload_content=False, _request_timeout=10).data
-            )["items"]
-            current = json.loads(
-                apps.read_namespaced_deployment(
-                    self.deployment, self.namespace, _preload_content=False, _request_timeout=10
-                ).data
-            )
-            apps.patch_namespaced_deployment(
-                self.deployment, self.namespace, _undo_patch(current, sets, to_revision), _request_timeout=10
+        namespace = self.reader.namespace
+        with _translated("patch", "deployments", namespace):
+            deployments = self.writer.resources.get(api_version="apps/v1", kind="Deployment")
+            sets = self.writer.resources.get(api_version="apps/v1", kind="ReplicaSet").get(namespace=namespace)
+            current = deployments.get(name=self.deployment, namespace=namespace)
+            deployments.patch(
+                name=self.deployment,
+                namespace=namespace,
+                body=_undo_patch(current.to_dict(), sets.to_dict()["items"], to_revision),
+                content_type="application/json-patch+json",
             )
 
     def roll(
@@ -170,14 +179,8 @@ def _undo_patch(deployment: dict[str, Any], sets: list[dict[str, Any]], to_revis
     template = json.loads(json.dumps(chosen["spec"]["template"]))
     template["metadata"]["labels"].pop("pod-template-hash", None)
     annotations = {
-        key: value
-        for key, value in deployment["metadata"].get("annotations", {}).items()
-        if key in _KEPT_ANNOTATIONS
-    } | {
-        key: value
-        for key, value in chosen["metadata"].get("annotations", {}).items()
-        if key not in _KEPT_ANNOTATIONS
-    }
+        key: value for key, value in deployment["metadata"].get("annotations", {}).items() if key in _KEPT_ANNOTATIONS
+    } | {key: value for key, value in chosen["metadata"].get("annotations", {}).items() if key not in _KEPT_ANNOTATIONS}
     return [
         {"op": "replace", "path": "/spec/template", "value": template},
         {"op": "add", "path": "/metadata/annotations", "value": annotations},
@@ -185,20 +188,23 @@ def _undo_patch(deployment: dict[str, Any], sets: list[dict[str, Any]], to_revis
 
 
 @contextmanager
-def drill(reader: ClusterReader, namespace: str, deployment: str, journal: Path) -> Iterator[Drill]:
+def drill(reader: ClusterReader, deployment: str, journal: Path) -> Iterator[Drill]:
     """Hold the Lease, write the journal, and bring the revision back that was there, whatever happens inside.
 
     Raises:
         DrillRefusedError: the Deployment does not exist, or another drill holds the Lease; nothing was changed.
         ReadError: the API server refused or could not be reached.
     """
+    namespace = reader.namespace
     before = reader.snapshot().deployment(deployment)
     if before is None or before.revision is None:
         raise DrillRefusedError(f"deployment/{deployment} in namespace {namespace}: there is none to drill on")
-    with _lease(reader, namespace):
+    writer = _writer(reader)
+    with _lease(writer, namespace):
         command = f"kubectl rollout undo deployment/{deployment} --to-revision={before.revision} -n {namespace}"
-        _write_journal(journal, {"restore": command, "revision": before.revision, "deployment": deployment})
-        running = Drill(reader, namespace, deployment, journal)
+        _write_journal(journal, {"server": reader.identity.server, "namespace": namespace, "restore": command})
+        sys.stderr.write(f"drill: if this is killed, restore with: {command}\n")
+        running = Drill(reader, writer, deployment)
         try:
             yield running
         finally:
@@ -206,6 +212,16 @@ def drill(reader: ClusterReader, namespace: str, deployment: str, journal: Path)
             if after is None or after.template != before.template:
                 running.undo(before.revision)
             journal.unlink()
+
+
+def _writer(reader: ClusterReader) -> DynamicClient:
+    """Return a client that may write, of the same configuration as the reader whose cluster has been checked."""
+    settings = client.Configuration()
+    if reader.connection.context is None:
+        config.load_incluster_config(client_configuration=settings)
+    else:
+        config.load_kube_config(context=reader.connection.context, client_configuration=settings, persist_config=False)
+    return DynamicClient(client.ApiClient(settings))
 
 
 def _write_journal(path: Path, content: dict[str, object]) -> None:
@@ -216,45 +232,46 @@ def _write_journal(path: Path, content: dict[str, object]) -> None:
 
 
 @contextmanager
-def _lease(reader: ClusterReader, namespace: str) -> Iterator[None]:
+def _lease(writer: DynamicClient, namespace: str) -> Iterator[None]:
     """Hold the drill's Lease; an expired one of a drill that died is taken over."""
-    leases = client.CoordinationV1Api(reader.api)
-    holder = f"{socket.gethostname()}-{os.getpid()}"
     now = datetime.now(UTC)
-    body = {
+    body: dict[str, Any] = {
         "metadata": {"name": LEASE},
         "spec": {
-            "holderIdentity": holder,
+            "holderIdentity": f"{socket.gethostname()}-{os.getpid()}",
             "leaseDurationSeconds": LEASE_DURATION_S,
-            "acquireTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "acquireTime": now.strftime(MICRO_TIME),
         },
     }
     with _translated("create", "leases.coordination.k8s.io", namespace):
+        leases = writer.resources.get(api_version="coordination.k8s.io/v1", kind="Lease")
         try:
-            leases.create_namespaced_lease(namespace, body, _request_timeout=10)
-        except ApiException as error:
-            if error.status != 409:  # noqa: PLR2004  # HTTP Conflict: it exists
-                raise
-            held = leases.read_namespaced_lease(LEASE, namespace, _request_timeout=10)
-            expires = held.spec.acquire_time + timedelta(seconds=held.spec.lease_duration_seconds)
+            leases.create(body=body, namespace=namespace)
+        except ConflictError as error:
+            held = leases.get(name=LEASE, namespace=namespace).to_dict()
+            acquired = datetime.strptime(held["spec"]["acquireTime"], MICRO_TIME).replace(tzinfo=UTC)
+            expires = acquired + timedelta(seconds=held["spec"]["leaseDurationSeconds"])
             if expires > now:
                 raise DrillRefusedError(
-                    f"lease/{LEASE} in namespace {namespace} is held by {held.spec.holder_identity} until "
+                    f"lease/{LEASE} in namespace {namespace} is held by {held['spec']['holderIdentity']} until "
                     f"{expires:%H:%M:%S} UTC: another drill runs, or died; wait, or delete the Lease if it died"
                 ) from error
-            body["metadata"]["resourceVersion"] = held.metadata.resource_version
-            leases.replace_namespaced_lease(LEASE, namespace, body, _request_timeout=10)
+            body["metadata"]["resourceVersion"] = held["metadata"]["resourceVersion"]
+            leases.replace(body=body, namespace=namespace)
     try:
         yield
     finally:
-        for attempt in stamina.retry_context(on=ApiException, attempts=3):
+        for attempt in stamina.retry_context(on=DynamicApiError, attempts=3):
             with attempt:
-                leases.delete_namespaced_lease(LEASE, namespace, _request_timeout=10)
+                leases.delete(name=LEASE, namespace=namespace)
 
 
 @contextmanager
 def _translated(verb: str, resource: str, namespace: str) -> Iterator[None]:
     try:
         yield
-    except ApiException as error:
-        raise translate(error, verb=verb, resource=resource, namespace=namespace) from error
+    except DynamicApiError as error:
+        detail = excerpt(error.body or str(error.reason))
+        if error.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            raise Denied(verb, resource, namespace, detail, status_code=error.status) from error
+        raise Unreachable(f"{verb} {resource} in namespace {namespace}: {detail}", status_code=error.status) from error

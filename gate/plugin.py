@@ -43,6 +43,8 @@ class _Session:
     run: Run | None = None
 
 
+#: The attribute that a tier's report carries, for pytest_report_teststatus.
+_STATUS = "gate_status"
 _SELECTED = pytest.StashKey[frozenset[Tier]]()
 _NAMED_FOLDERS = pytest.StashKey[frozenset[str]]()
 _SESSION = pytest.StashKey[_Session]()
@@ -180,7 +182,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _criterion_of(item: pytest.Item) -> Criterion:
     marker = item.get_closest_marker("criterion")
-    identifier = marker.args[0] if marker and marker.args else None
+    identifier = str(marker.args[0]) if marker and marker.args else ""
     if identifier not in criteria():
         raise pytest.UsageError(
             f"{item.nodeid}: a tier's test names its criterion, @pytest.mark.criterion(ID) with an ID of "
@@ -230,7 +232,7 @@ def pytest_runtest_makereport(
         report.longrepr = None
     elif call.excinfo is None:
         report.longrepr = verdict.reason
-    report.gate_status = verdict.status
+    vars(report)[_STATUS] = verdict.status
     session.judgements.append(_judgement(item, criterion, verdict))
     return report
 
@@ -313,7 +315,7 @@ def pytest_report_teststatus(
     report: pytest.CollectReport | pytest.TestReport,
 ) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
     """Show WARN and INCONCLUSIVE as what they are."""
-    match getattr(report, "gate_status", None):
+    match vars(report).get(_STATUS):
         case Status.WARN:
             return "warned", "W", ("WARN", {"yellow": True})
         case Status.INCONCLUSIVE:
