@@ -1,0 +1,25 @@
+"""The variables that point other programs at a cluster: the one thing they need to know about it. Pure."""
+
+from infra.cluster.instance import REGISTRY_NAME, Record
+
+
+def variables(record: Record) -> dict[str, str]:
+    """Return name and value of each; PATH holds only the folder to put in front."""
+    instance = record.instance
+    found = {
+        "KUBECONFIG": str(instance.kubeconfig),
+        "CAREPATH_REGISTRY": REGISTRY_NAME,
+        "CAREPATH_REGISTRY_URL": instance.registry_url,
+        # Its clean-up container's image could not be pulled; the tests remove what they start.
+        "TESTCONTAINERS_RYUK_DISABLED": "true",
+        "PATH": str(instance.run / "bin"),
+    }
+    if record.own_docker:
+        found |= {
+            "DOCKER_HOST": f"unix://{instance.docker_socket}",
+            # Debian's client 20.10 builds with the old builder unless told otherwise.
+            "DOCKER_BUILDKIT": "1",
+            # The engine publishes ports inside the node, not on the host.
+            "TESTCONTAINERS_HOST_OVERRIDE": instance.node_ip,
+        }
+    return found

@@ -1,0 +1,231 @@
+"""Brings an instance up, takes it down and says how it is: the order of all steps is here, each step is a neighbour's.
+
+Every step before `ready` may be interrupted: what exists is undone then, or by the next `up`, from the record that is
+written before the first change to the host.
+"""
+
+import dataclasses
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from infra import binaries
+from infra.cluster import cgroups, certificates, configs, node, objects, pause_image, preflight
+from infra.cluster.api import Api
+from infra.cluster.balancer import haproxy
+from infra.cluster.components import Catalogue, Programs
+from infra.cluster.instance import Instance, Record, Settings, checked_name, free_index, load_record
+from infra.cluster.locks import exclusive
+from infra.cluster.process import Component, Supervisor
+from infra.paths import run_dir
+from infra.progress import say
+
+# TERM to KILL at `down`: nothing is saved, so components get only the time to leave by themselves.
+_DOWN_DEADLINE_S = 3.0
+
+
+class SettingsError(Exception):
+    """The instance runs with other settings than those asked for now."""
+
+
+class LeftOverError(Exception):
+    """Something of an instance is in a place that cannot be cleaned safely."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ComponentStatus:
+    """One component as `status` shows it."""
+
+    name: str
+    state: str
+    pid: int | None
+    log: Path
+
+    @property
+    def healthy(self) -> bool:
+        """Return whether it serves."""
+        return self.state == "healthy"
+
+
+def supervisor_of(instance: Instance) -> Supervisor:
+    """Return what knows the instance's processes."""
+    return Supervisor(instance.cgroup, instance.run / "components", instance.logs)
+
+
+def up(name: str, settings: Settings) -> Instance:
+    """Bring the instance up, or leave it as it is if it is up; returns when the node is Ready and everything serves."""
+    with exclusive(run_dir(checked_name(name))):
+        record = load_record(name)
+        if record and record.ready and supervisor_of(record.instance).running(node.HOLDER):
+            return _keep(record, settings)
+        if run_dir(name).exists():
+            say(f"cluster {name}: removing what an earlier run left")
+            _remove(name)
+        return _create(name, settings)
+
+
+def down(name: str) -> bool:
+    """Remove the instance and everything it made; return whether there was one."""
+    with exclusive(run_dir(checked_name(name))):
+        if not run_dir(name).exists():
+            return False
+        _remove(name)
+        return True
+
+
+def status(record: Record) -> list[ComponentStatus]:
+    """Return how each component is now."""
+    supervisor = supervisor_of(record.instance)
+    found = []
+    for component in [c for stage in _stages(record, _programs()) for c in stage]:
+        process = supervisor.running(component.name)
+        if process is None:
+            state = "not running"
+        else:
+            state = "healthy" if component.healthy() else "not healthy"
+        found.append(ComponentStatus(component.name, state, process and process.pid, supervisor.log(component.name)))
+    return found
+
+
+def _keep(record: Record, settings: Settings) -> Instance:
+    instance = record.instance
+    if instance.settings != settings:
+        raise SettingsError(
+            f"cluster {instance.name} runs with {instance.settings}, asked for is {settings}: `down` first, then `up`"
+        )
+    supervisor = supervisor_of(instance)
+    for stage in _stages(record, _programs()):
+        dead = [component for component in stage if supervisor.running(component.name) is None]
+        if dead:
+            say(f"cluster {instance.name}: starting again what had ended: {', '.join(c.name for c in dead)}")
+        _start(supervisor, dead)
+        supervisor.wait_healthy(stage)
+    _wait_until_ready(instance)
+    say(f"cluster {instance.name}: up")
+    return instance
+
+
+def _create(name: str, settings: Settings) -> Instance:
+    with exclusive(run_dir(name).parent / "numbering", wait=True):
+        instance = Instance(name, free_index(name, _taken_indices(name)), run_dir(name), settings)
+        host = preflight.read_host(instance)
+        preflight.require(instance, host)
+        record = Record(instance, ready=False, own_docker=host.own_docker and not settings.control_plane_only)
+        instance.run.mkdir(parents=True, mode=0o711)  # no listing, but sockets and kubeconfig can be opened by path
+        record.save()
+    say(f"cluster {name}: until `down`, this host will have")
+    for change in preflight.changes(instance, host):
+        say(f"  - {change}")
+    try:
+        programs = _programs()
+        started = time.monotonic()
+        _start_everything(record, programs)
+        dataclasses.replace(record, ready=True).save()
+    except BaseException:
+        # On Ctrl-C as well: half a cluster is of no use. An error carries the last log lines with it.
+        say(f"cluster {name}: undoing what was started")
+        _remove(name)
+        raise
+    say(f"cluster {name}: Ready in {time.monotonic() - started:.1f} s")
+    return instance
+
+
+def _start_everything(record: Record, programs: Programs) -> None:
+    instance = record.instance
+    supervisor = supervisor_of(instance)
+    for folder in (instance.config, instance.logs, instance.sockets, instance.run / "bin"):
+        folder.mkdir()
+    certificates.write_pki(instance)
+    configs.write_configs(instance)
+    (instance.config / "haproxy.cfg").write_text(haproxy.render(instance, ()), encoding="utf-8")
+    _write_commands(record, programs)
+    cgroups.create(instance.cgroup)
+    node.create(instance, supervisor)
+    storage, api_server, others = _stages(record, programs)
+    _start(supervisor, storage)
+    # Only what the next step needs is awaited here; the rest comes up meanwhile.
+    supervisor.wait_healthy([c for c in storage if c.name == "etcd"])
+    _start(supervisor, api_server)
+    if not instance.settings.control_plane_only:
+        supervisor.wait_healthy([c for c in storage if c.name in {"registry", "containerd"}])
+        pause_image.push(binaries.binary(binaries.PAUSE), f"http://{instance.node_ip}:5000")
+    supervisor.wait_healthy(api_server)
+    _start(supervisor, others)
+    Api(instance).apply(objects.system_objects(instance))
+    supervisor.wait_healthy([*storage, *others])
+    _wait_until_ready(instance)
+
+
+def _stages(record: Record, programs: Programs) -> tuple[list[Component], list[Component], list[Component]]:
+    """Return the components in the order of their start: storage, API server, everything that talks to it."""
+    make = Catalogue(record.instance, programs)
+    has_node = not record.instance.settings.control_plane_only
+    own_docker = [make.docker()] if record.own_docker else []
+    storage = [make.etcd(), *([make.containerd(), make.registry(), *own_docker] if has_node else [])]
+    node_agents = [make.kubelet(), make.proxy(), make.coredns(), make.metrics_server()]
+    edge = [make.haproxy(), make.balancer()]
+    controllers = [make.controller_manager(), make.scheduler()]
+    return storage, [make.apiserver()], [*controllers, *([*node_agents, *edge] if has_node else [])]
+
+
+def _start(supervisor: Supervisor, components: Sequence[Component]) -> None:
+    inside = node.enter_prefix(supervisor)
+    for component in components:
+        supervisor.start(component.name, component.command, inside=() if component.on_host else inside)
+
+
+def _wait_until_ready(instance: Instance) -> None:
+    api = Api(instance)
+    # A pod cannot be made before its namespace has the default service account.
+    api.wait_for("/api/v1/namespaces/default/serviceaccounts/default")
+    if not instance.settings.control_plane_only:
+        api.wait_for(f"/api/v1/nodes/{instance.node_name}", condition="Ready")
+
+
+def _write_commands(record: Record, programs: Programs) -> None:
+    """Write the folder that `env` puts first on PATH: kubectl, and a Docker client that fits our own engine."""
+    folder = record.instance.run / "bin"
+    kubectl = folder / "kubectl"
+    kubectl.write_text(f'#!/bin/sh\nexec {programs.kube} kubectl "$@"\n', encoding="utf-8")
+    kubectl.chmod(0o755)
+    if record.own_docker:
+        # Debian's own client builds with BuildKit against Debian's own engine; a newer one first on PATH wants buildx.
+        (folder / "docker").symlink_to("/usr/bin/docker")
+
+
+def _remove(name: str) -> None:
+    """Undo everything, from whichever state; a run folder without a record means nothing else was made yet."""
+    record = load_record(name)
+    if record is not None:
+        instance = record.instance
+        supervisor = supervisor_of(instance)
+        # Containers first: their engines would wait for them.
+        for containers in ("kubepods", "docker"):
+            cgroups.kill(instance.cgroup, below=containers)
+        names = [component for component in supervisor.processes() if component != node.HOLDER]
+        supervisor.stop(names, timeout_s=_DOWN_DEADLINE_S)
+        cgroups.kill(instance.cgroup)
+        node.destroy(instance)
+        cgroups.remove(instance.cgroup)
+    folder = run_dir(name)
+    mounted = [
+        line.split()[1]
+        for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
+        if Path(line.split()[1]).is_relative_to(folder)
+    ]
+    if mounted:
+        # Never expected: removing the folder would remove what is mounted there.
+        raise LeftOverError(
+            f"mounted on the host below {folder}: {', '.join(mounted)}; unmount these, then `down` again"
+        )
+    shutil.rmtree(folder)
+
+
+def _programs() -> Programs:
+    return Programs(kube=binaries.binary(binaries.KUBE), metrics_server=binaries.binary(binaries.METRICS_SERVER))
+
+
+def _taken_indices(name: str) -> set[int]:
+    records = (load_record(folder.name) for folder in run_dir(name).parent.glob("*/") if folder.name != name)
+    return {record.instance.index for record in records if record}
