@@ -57,14 +57,14 @@ class Denied(ReadError):
     Attributes:
         verb: what was tried (``list``).
         resource: on what (``pods``, ``pods/log``, ``nodes``, a repository).
-        namespace: where; None for a cluster-wide read or outside a cluster.
+        namespace: where; None for a cluster-wide read, empty outside a cluster.
     """
 
     def __init__(
         self, verb: str, resource: str, namespace: str | None, detail: str, *, status_code: int | None = None
     ) -> None:
-        where = f"in namespace {namespace}" if namespace else "cluster-wide"
-        super().__init__(f"not permitted: {verb} {resource} {where}: {detail}", status_code=status_code)
+        where = {None: " cluster-wide", "": ""}.get(namespace, f" in namespace {namespace}")
+        super().__init__(f"not permitted: {verb} {resource}{where}: {detail}", status_code=status_code)
         self.verb = verb
         self.resource = resource
         self.namespace = namespace
