@@ -1,4 +1,4 @@
-"""`python -m infra.tf init | plan | show | apply | render`: a plan is reviewed, then applied."""
+"""`python -m infra.tf init | plan | show | apply | render | test`: a plan is reviewed, then applied."""
 
 import difflib
 import json
@@ -16,12 +16,14 @@ from infra.binaries import BuildError
 from infra.commands import CommandError, run
 from infra.images.registry import ImageReference, Registry, RegistryError
 from infra.tf import render as rendering
+from infra.tf.modules import ModuleTestError, run_tests, tested_modules
 from infra.tf.program import ProgramError, renderer, terraform
 from infra.tf.review import Document, ReviewError, changes, review
 from infra.tf.workspace import Workspace, WorkspaceError, environment_folder, image_variables
 
 app = typer.Typer(help=__doc__, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 Environment = Annotated[str, typer.Option("--env", help="A folder of infra/terraform/envs.")]
+_ERRORS = (WorkspaceError, ProgramError, RegistryError, ReviewError, ModuleTestError, CommandError, BuildError)
 _FIELD_MANAGER = "kubectl"  # the provider's for server-side apply (1.19.0, resource_kubectl_manifest.go)
 
 
@@ -97,6 +99,15 @@ def render(
             raise WorkspaceError("rendered manifests are not current; run: python -m infra.tf render")
 
 
+@app.command()
+def test() -> None:
+    """Run the modules' own tests; no cluster is asked."""
+    with _reported():
+        program = terraform()
+        for module in tested_modules():
+            print(f"{module}: {run_tests(program, module)} passed")
+
+
 def _variables(others: list[str] | None, **named: str | None) -> dict[str, str]:
     given = {key: value for key, value in named.items() if value is not None}
     for text in others or []:
@@ -165,7 +176,7 @@ def _without_bookkeeping(live: Document) -> Document:
 def _reported() -> Iterator[None]:
     try:
         yield
-    except (WorkspaceError, ProgramError, RegistryError, ReviewError, CommandError, BuildError) as error:
+    except _ERRORS as error:
         print(f"infra.tf: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
 

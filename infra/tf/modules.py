@@ -1,0 +1,47 @@
+"""Runs the modules' own tests (`*.tftest.hcl`): every validation rule refused once, and what the inputs become.
+
+They run on a copy: init leaves a data folder and a lock file beside a module, and a module's folder is source.
+"""
+
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from infra.commands import CommandError
+from infra.tf.program import Terraform
+from infra.tf.workspace import TERRAFORM
+
+_PASSED = re.compile(r"(\d+) passed, 0 failed")
+# 33 plans take 1.5 s on 2 cores; the rest is a provider's start.
+_DEADLINE_S = 120
+
+
+class ModuleTestError(Exception):
+    """A module's tests failed, or there were none; the message has what terraform printed."""
+
+
+def tested_modules() -> tuple[Path, ...]:
+    """Return the modules that have tests, below `infra/terraform/modules`."""
+    folders = {file.parent.parent for file in (TERRAFORM / "modules").rglob("tests/*.tftest.hcl")}
+    return tuple(sorted(folder.relative_to(TERRAFORM / "modules") for folder in folders))
+
+
+def run_tests(program: Terraform, module: Path) -> int:
+    """Return how many runs of a module's tests passed; `module` is relative to `infra/terraform/modules`.
+
+    Raises:
+        ModuleTestError: one failed, or none ran.
+    """
+    with tempfile.TemporaryDirectory(prefix="carepath-module-") as temporary:
+        copy = Path(temporary) / "modules"
+        shutil.copytree(TERRAFORM / "modules", copy, ignore=shutil.ignore_patterns(".terraform*"))
+        program.run(copy / module, "init", "-no-color")
+        try:
+            text = program.run(copy / module, "test", "-no-color", timeout_s=_DEADLINE_S)
+        except CommandError as error:
+            raise ModuleTestError(f"{module}: {error}") from error
+    match = _PASSED.search(text)
+    if match is None or int(match[1]) == 0:
+        raise ModuleTestError(f"{module}: no run passed; terraform printed: {text[-500:]}")
+    return int(match[1])
