@@ -112,6 +112,12 @@ class Acceptance(_Section):
     request_timeout_s: Annotated[float, Field(gt=0)] = 60.0
 
 
+class Container(_Section):
+    """What the container tier needs beside the image."""
+
+    patient_api_image: str = Field(description="image of the patient API that the service asks")
+
+
 class Load(_Section):
     """The load drill."""
 
@@ -132,6 +138,7 @@ class Target(_Section):
     nodes: Nodes | None = None
     model: Model
     acceptance: Acceptance
+    container: Container | None = Field(default=None, description="none: no container tier")
     load: Load = Load()
 
     def offline(self) -> "Target":
@@ -150,6 +157,7 @@ class Target(_Section):
             "cluster": self.cluster.reader != "none",
             "plan": self.desired.plan is not None,
             "registry": self.registry.reader != "none",
+            "image": self.container is not None,
         }.get(need, True)
 
     def differing(self) -> dict[str, str]:

@@ -1,0 +1,26 @@
+"""The bench on which the built image is run."""
+
+import pytest
+
+from gate.context import Gate
+from gate.readers.bench import Bench
+from gate.readers.errors import NotFound
+
+
+@pytest.fixture(scope="session")
+def bench(gate: Gate) -> Bench:
+    """The image under test: of --image, else the one that the deploy declares, with its memory limit."""
+    target = gate.target
+    image = gate.image or gate.intended_image.reference
+    if image is None or target.container is None:
+        raise NotFound(f"no image to run: name one with --image, or a deployment in {target.desired.manifests}")
+    gate.image = image
+    deployment = gate.desired.deployment(target.cluster.deployment)
+    declared = deployment.template.container(target.cluster.container) if deployment else None
+    return Bench(
+        image,
+        target.container.patient_api_image,
+        model=target.model.name,
+        memory_bytes=declared.limits.memory_bytes if declared else None,
+        patients=target.acceptance.test_mrns,
+    )

@@ -1,0 +1,334 @@
+"""Runs the built image under a Docker engine and records what it does: the container tier's eyes.
+
+Containers come from testcontainers, what is inside them is read by testinfra. Everything started here is removed here.
+The service runs as a pod would: read-only root, no capabilities, a memory limit, the patient API beside it.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+import docker.errors
+import httpx
+import testinfra
+from docker.models.containers import Container
+from testcontainers.core.container import DockerContainer
+from testcontainers.core.network import Network
+
+from gate.diagnosis.container import Exchange, OfflineStart, Privileges, ProbeSample, Shutdown
+from gate.readers.chat import ChatClient
+from gate.readers.errors import Unreachable, excerpt
+from gate.records import Answer, Identity, Reply
+
+CHAT_PORT = 8002
+PATIENT_PORT = 8001
+PATIENT_ALIAS = "patient-api"
+#: Folders where a pod may write: an emptyDir at /tmp, and the shared memory every container has.
+WRITABLE = ("/tmp", "/dev/shm")  # noqa: S108  # the container's, not the host's
+#: Docker counts CPU in billionths. A fifth of a CPU makes loading and answering slow enough to be looked at.
+SLOW_NANO_CPUS = 200_000_000
+POLL_S = 0.1
+LOG_LINES = 5
+_PROBE = """
+import json, urllib.request
+try:
+    with urllib.request.urlopen("http://127.0.0.1:{port}/ready", timeout=2): pass
+    with urllib.request.urlopen("http://127.0.0.1:{port}/version", timeout=2) as answer: print(answer.read().decode())
+except OSError as error:
+    print(json.dumps({{"error": str(error)}}))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A started container of the service."""
+
+    container: Container
+    url: str
+
+    def client(self, timeout_s: float = 60.0) -> ChatClient:
+        """Return a client of this container."""
+        return ChatClient(httpx.HTTPTransport(), via="container", base_url=self.url, timeout_s=timeout_s)
+
+    def last_lines(self) -> tuple[str, ...]:
+        """Return the end of the log, cut and free of secrets."""
+        text = self.container.logs(tail=LOG_LINES).decode("utf-8", "replace")
+        return tuple(excerpt(line) for line in text.splitlines() if line.strip())
+
+
+class Bench:
+    """One image on one Docker engine.
+
+    Attributes:
+        image: reference of the service's image.
+        model: LLM_MODE it runs with.
+    """
+
+    def __init__(
+        self, image: str, patient_image: str, *, model: str, memory_bytes: int | None, patients: tuple[str, ...]
+    ) -> None:
+        self.image = image
+        self.model = model
+        self._patient_image = patient_image
+        self._memory_bytes = memory_bytes
+        self._patients = patients
+
+    @contextmanager
+    def run(
+        self,
+        *,
+        env: Mapping[str, str] | None = None,
+        patient_api: bool = True,
+        start_timeout_s: float = 90.0,
+        wait: bool = True,
+        **options: object,
+    ) -> Iterator[tuple[Running, Container | None]]:
+        """Run the service, with the patient API beside it, and remove both.
+
+        Args:
+            env: settings beside LLM_MODE and DB_API_BASE_URL.
+            patient_api: False leaves it out.
+            start_timeout_s: until /ready is 200.
+            wait: False returns as soon as the process was started.
+            options: the Docker engine's, such as ``nano_cpus``.
+
+        Raises:
+            Unreachable: no Docker engine, no such image, or the service does not become ready.
+        """
+        with _translated(self.image), Network() as network:
+            patients = (
+                DockerContainer(self._patient_image).with_network(network).with_network_aliases(PATIENT_ALIAS)
+                if patient_api
+                else None
+            )
+            chat = (
+                DockerContainer(self.image)
+                .with_network(network)
+                .with_exposed_ports(CHAT_PORT)
+                .with_kwargs(**self._as_in_a_pod(), **options)
+            )
+            for key, value in self._settings(env).items():
+                chat = chat.with_env(key, value)
+            try:
+                if patients is not None:
+                    patients.start()
+                chat.start()
+                url = f"http://{chat.get_container_host_ip()}:{chat.get_exposed_port(CHAT_PORT)}"
+                running = Running(chat.get_wrapped_container(), url)
+                if wait:
+                    _wait_until_ready(running, start_timeout_s)
+                yield running, patients.get_wrapped_container() if patients else None
+            finally:
+                chat.stop()
+                if patients is not None:
+                    patients.stop()
+
+    def _settings(self, env: Mapping[str, str] | None) -> dict[str, str]:
+        return {
+            "LLM_MODE": self.model,
+            "DB_API_BASE_URL": f"http://{PATIENT_ALIAS}:{PATIENT_PORT}",
+            **(env or {}),
+        }
+
+    def _as_in_a_pod(self) -> dict[str, object]:
+        limits = {"mem_limit": self._memory_bytes} if self._memory_bytes else {}
+        return {"read_only": True, "tmpfs": {WRITABLE[0]: ""}, "cap_drop": ["ALL"], **limits}
+
+    # --- What the tier looks at ---------------------------------------------------------------------------------------
+
+    def privileges(self) -> Privileges:
+        """Return who the process is and what it can write."""
+        with self.run(patient_api=False, wait=False) as (running, _):
+            served = _eventually(lambda: _status(running.url, "/health") == HTTPStatus.OK, 60)
+            inside = testinfra.get_host(f"docker://{running.container.id}")
+            status = dict(
+                line.split(":", 1) for line in inside.check_output("cat /proc/1/status").splitlines() if ":" in line
+            )
+            folders = inside.run("find / -xdev -type d -writable -not -path '/proc/*'").stdout.split()
+            written = tuple(
+                folder
+                for folder in folders
+                if not folder.startswith(WRITABLE) and inside.run("touch %s/.gate-write-test", folder).succeeded
+            )
+            running.container.reload()
+            return Privileges(
+                image=self.image,
+                declared_user=running.container.attrs["Config"]["User"],
+                uid=int(status["Uid"].split()[0]),
+                capabilities=int(status["CapEff"].strip(), 16),
+                served=served,
+                written=written,
+                last_lines=() if served else running.last_lines(),
+            )
+
+    def start_samples(self, limit_s: float = 90.0) -> tuple[ProbeSample, ...]:
+        """Return /health and /ready from the start until both are 200, on little CPU so that loading shows."""
+        samples: list[ProbeSample] = []
+        with self.run(patient_api=False, wait=False, nano_cpus=SLOW_NANO_CPUS) as (running, _):
+            started = time.monotonic()
+            while (at_s := time.monotonic() - started) < limit_s:
+                ready, health = _status(running.url, "/ready"), _status(running.url, "/health")
+                samples.append(ProbeSample(at_s=at_s, health=health, ready=ready))
+                if ready == HTTPStatus.OK:
+                    break
+                time.sleep(POLL_S)
+        return tuple(samples)
+
+    def contract(self) -> tuple[tuple[Exchange, ...], Answer]:
+        """Return each kind of bad request with its answer, and the answer to a good one."""
+        mrn = self._patients[0]
+        good = {"patient_mrn": mrn, "query": "What is my current diagnosis?"}
+        with self.run() as (running, patient_api):
+            with running.client() as client:
+                answer = client.ask(good["patient_mrn"], good["query"])
+            exchanges = [
+                Exchange(name=name, expected=expected, reply=_post(running.url, body))
+                for name, expected, body in (
+                    ("unknown patient", 404, good | {"patient_mrn": "MRN-000"}),
+                    ("no question", 422, {"patient_mrn": mrn}),
+                    ("empty question", 422, good | {"query": ""}),
+                    ("another llm_mode", 403, good | {"llm_mode": "mock" if self.model != "mock" else "other"}),
+                )
+            ]
+            if patient_api is not None:
+                patient_api.kill()
+            exchanges.append(Exchange(name="patient API down", expected=503, reply=_post(running.url, good)))
+        return tuple(exchanges), answer
+
+    def shutdown(self, limit_s: float) -> Shutdown:
+        """Return how a request under way and the process ended after SIGTERM."""
+        answers: list[Answer] = []
+        with self.run(nano_cpus=SLOW_NANO_CPUS * 2) as (running, _), running.client() as client:
+            question = (self._patients[0], "Which medications do I take?")
+            asking = threading.Thread(target=lambda: answers.append(client.ask(*question)))
+            asked = time.monotonic()
+            asking.start()
+            time.sleep(POLL_S * 2)
+            sent = time.monotonic()
+            running.container.kill("SIGTERM")
+            exit_code = _exit_code(running.container, limit_s)
+            seconds = time.monotonic() - sent
+            asking.join()
+        return Shutdown(answer=answers[0], sent_after_s=sent - asked, exit_code=exit_code, seconds=seconds)
+
+    def offline_starts(self) -> tuple[OfflineStart, ...]:
+        """Return a start without a network with the model baked in, and one with the same model mounted."""
+        baked = self._start_offline("baked in", {}, {})
+        with self._model_volume() as volume:
+            mounted = self._start_offline(
+                "mounted",
+                {"MODEL_CACHE_DIR": "/mounted/models"},
+                {"volumes": {volume: {"bind": "/mounted", "mode": "ro"}}, "tmpfs": {WRITABLE[0]: "", "/models": ""}},
+            )
+        return baked, mounted
+
+    def _start_offline(self, how: str, env: Mapping[str, str], options: Mapping[str, object]) -> OfflineStart:
+        alone = {**self._as_in_a_pod(), "network_mode": "none", **options}
+        chat = DockerContainer(self.image).with_kwargs(**alone)
+        for key, value in self._settings(env).items():
+            chat = chat.with_env(key, value)
+        with _translated(self.image):
+            started = time.monotonic()
+            chat.start()
+            try:
+                running = Running(chat.get_wrapped_container(), "")
+                inside = testinfra.get_host(f"docker://{running.container.id}")
+                identities: list[Identity] = []
+                ready = _eventually(lambda: _identity_inside(inside, identities), 60)
+                seconds = time.monotonic() - started
+                last_lines = () if ready else running.last_lines()
+            finally:
+                chat.stop()
+        return OfflineStart(
+            how=how,
+            ready=ready,
+            seconds=seconds,
+            identity=identities[-1] if identities else None,
+            last_lines=last_lines,
+        )
+
+    @contextmanager
+    def _model_volume(self) -> Iterator[str]:
+        """Copy the image's /models into a volume."""
+        with _translated(self.image):
+            engine = DockerContainer(self.image).get_docker_client().client
+            volume = engine.volumes.create()
+            try:
+                copier = engine.containers.create(self.image, volumes={volume.name: {"bind": "/mounted", "mode": "rw"}})
+                try:
+                    stream, _ = copier.get_archive("/models")
+                    copier.put_archive("/mounted", b"".join(stream))
+                finally:
+                    copier.remove()
+                yield volume.name
+            finally:
+                volume.remove()
+
+
+def _identity_inside(inside: testinfra.host.Host, found: list[Identity]) -> bool:
+    result = inside.run("python -c %s", _PROBE.format(port=CHAT_PORT))
+    said = json.loads(result.stdout) if result.succeeded else {"error": result.stderr}
+    if "error" in said:
+        return False
+    now = datetime.now(UTC)
+    reply = Reply(via="container", path="/version", status=HTTPStatus.OK, elapsed_s=0.0, started_at=now)
+    found.append(
+        Identity(reply=reply, llm_mode=said.get("llm_mode"), model=said.get("model"), loaded=said.get("loaded"))
+    )
+    return True
+
+
+def _post(url: str, body: Mapping[str, str]) -> Reply:
+    started_at, begun = datetime.now(UTC), time.monotonic()
+    try:
+        status, error = httpx.post(f"{url}/triage", json=dict(body), timeout=30).status_code, ""
+    except httpx.HTTPError as failure:
+        status, error = None, type(failure).__name__
+    elapsed_s = time.monotonic() - begun
+    return Reply(
+        via="container", path="/triage", status=status, elapsed_s=elapsed_s, started_at=started_at, error=error
+    )
+
+
+def _status(url: str, path: str) -> int | None:
+    try:
+        return httpx.get(f"{url}{path}", timeout=2).status_code
+    except httpx.HTTPError:
+        return None
+
+
+def _exit_code(container: Container, limit_s: float) -> int | None:
+    def ended() -> bool:
+        container.reload()
+        return bool(container.status == "exited")
+
+    return int(container.attrs["State"]["ExitCode"]) if _eventually(ended, limit_s) else None
+
+
+def _wait_until_ready(running: Running, limit_s: float) -> None:
+    if not _eventually(lambda: _status(running.url, "/ready") == HTTPStatus.OK, limit_s):
+        raise Unreachable(f"the container is not ready after {limit_s:g} s: {' / '.join(running.last_lines())}")
+
+
+def _eventually(holds: Callable[[], bool], limit_s: float) -> bool:
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        if holds():
+            return True
+        time.sleep(POLL_S)
+    return False
+
+
+@contextmanager
+def _translated(image: str) -> Iterator[None]:
+    try:
+        yield
+    except docker.errors.ImageNotFound as error:
+        raise Unreachable(f"image {image} is not there and cannot be pulled: {excerpt(str(error))}") from error
+    except docker.errors.DockerException as error:
+        raise Unreachable(f"Docker engine, with image {image}: {excerpt(str(error))}") from error

@@ -1,0 +1,120 @@
+"""`python -m infra.verify`: from nothing to an upgrade judged by every tier, with one report to look at.
+
+The steps stand in one list, in the order of the release checklist. On the embedded cluster everything is brought up and
+rolled from the mock (v1.0) to the language model (v2.0); any other target is judged as it is, by the tiers that read.
+"""
+
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from infra.cluster.environment import variables
+from infra.cluster.instance import load_record
+from infra.paths import DEFAULT_NAME, PROJECT
+from infra.progress import say
+
+#: The image repositories and tags of the upgrade, as `python -m infra.images` names them.
+OLD, NEW = "v1.0", "v2.0"
+MODEL = "SmolLM2-135M-Instruct"
+
+PYTHON = sys.executable
+#: The gate's exit codes that mean: judged, and the next tier can be judged too (README, exit codes).
+JUDGED = frozenset({0, 1, 10})
+
+
+class StepError(Exception):
+    """A step that the rest builds on failed."""
+
+
+def main(
+    target: Annotated[str, typer.Option(envvar="GATE_TARGET", help="local, or the name of your own target.")] = "local",
+) -> None:
+    """Verify the whole path, and end in the exit code of the report."""
+    report = PROJECT / "reports" / f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    started = time.monotonic()
+    try:
+        code = _embedded(report) if target == "local" else _existing(target, report)
+    except StepError as error:
+        say(f"verify: {error}")
+        raise typer.Exit(1) from error
+    say(f"verify: {time.monotonic() - started:.0f} s in all, exit code {code}; report: {report / 'index.html'}")
+    raise typer.Exit(code)
+
+
+def _embedded(report: Path) -> int:
+    """Bring the embedded cluster to v1, upgrade it to v2 under requests, and judge it with every tier."""
+    _step("embedded cluster", [PYTHON, "-m", "infra.cluster", "up"])
+    os.environ.update(_environment())
+    _step("images: base, wheelhouse, build, push", [PYTHON, "-m", "infra.images"])
+    _step(f"plan {OLD}, the mock", _plan(OLD, "mock"))
+    _step(f"deploy {OLD}", _rollout(report.with_name(f"{report.name}-{OLD}")))
+    _step(f"plan {NEW}, {MODEL}", _plan(NEW, MODEL))
+    _tier("preflight", report)
+    _tier("container", report)
+    _step(f"upgrade to {NEW} while requests keep coming", _rollout(report), judged=True)
+    _tier("acceptance", report)
+    _tier("rollback", report, "--allow-mutation")
+    return _tier("load", report, "--allow-mutation")
+
+
+def _existing(target: str, report: Path) -> int:
+    """Judge a cluster that the user has; nothing is brought up, deployed or drilled."""
+    say(f"verify: target {target} is judged as it is: preflight and acceptance; nothing is built, deployed or drilled")
+    _tier("preflight", report, "--target", target)
+    return _tier("acceptance", report, "--target", target)
+
+
+def _plan(tag: str, llm_mode: str) -> list[str]:
+    image = f"{os.environ['CAREPATH_REGISTRY']}/carepath-chat-api:{tag}"
+    return [PYTHON, "-m", "infra.tf", "plan", "--env", "local", "--chat-image", image, "--llm-mode", llm_mode]
+
+
+def _rollout(report: Path) -> list[str]:
+    apply = [PYTHON, "-m", "infra.tf", "apply", "--env", "local"]
+    return [PYTHON, "-m", "gate", "rollout", "--target", "local", "--report", str(report), "--", *apply]
+
+
+def _tier(name: str, report: Path, *options: str) -> int:
+    command = [PYTHON, "-m", "pytest", "-q", "-m", name, "--report", str(report), *options]
+    return _step(f"tier {name}", command, judged=True)
+
+
+def _step(name: str, command: Sequence[str], *, judged: bool = False) -> int:
+    """Run one step to its end and say how long it took.
+
+    Args:
+        name: what it does.
+        command: its words.
+        judged: its exit code is the gate's, so that a failure is a verdict and the next step still runs.
+
+    Raises:
+        StepError: it failed, and the rest builds on it.
+    """
+    say(f"\n--- {name}")
+    started = time.monotonic()
+    status = subprocess.run(command, cwd=PROJECT, check=False).returncode
+    say(f"--- {name}: {time.monotonic() - started:.1f} s")
+    if status not in (JUDGED if judged else {0}):
+        raise StepError(f"step {name!r} ended with exit status {status}: {shlex.join(command)}")
+    return status
+
+
+def _environment() -> dict[str, str]:
+    """Return what `python -m infra.cluster env` exports, with PATH completed by this process's own."""
+    record = load_record(DEFAULT_NAME)
+    if record is None:
+        raise StepError("the embedded cluster is up and left no record; `python -m infra.cluster status` tells more")
+    found = variables(record)
+    return {**found, "PATH": os.pathsep.join((found["PATH"], os.environ.get("PATH", os.defpath)))}
+
+
+if __name__ == "__main__":
+    typer.run(main)
