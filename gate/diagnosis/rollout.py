@@ -154,9 +154,7 @@ def digest_verdict(
     )
     findings = (
         *_template_differs(found, container, wanted, intended_source),
-        *_pods_differ(
-            snapshot, found, pods, running, wanted or _most_common(running), intended_source if wanted else ""
-        ),
+        *_pods_differ(snapshot, found, running, wanted, intended_source),
         *_not_running(snapshot, found, container, pods, running),
         *(() if wanted else _undeclared(found, container, running, intended_source)),
     )
