@@ -1,0 +1,255 @@
+"""LLM-1: every pod answers with the target's model, never the mock, a template or another model.
+
+Three independent proofs: what the pod declares (``identity``), whether its answers differ by question and by patient
+(``likeness``), and whether they take the time that tokens take (``timing``). Against misconfiguration, not an
+adversary. Whether an answer is right is never judged; its text leaves no trace but length, token count and a hash.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from gate.causes import Cause
+from gate.diagnosis import likeness
+from gate.diagnosis.exchanges import (
+    OK,
+    TOO_MANY_REQUESTS,
+    answer_evidence,
+    asked,
+    exchange_evidence,
+    grouped_by_outcome,
+    outcome,
+    pod_of,
+    speakers,
+    unasked_findings,
+    was_asked,
+)
+from gate.diagnosis.identity import declaration_evidence, identity_findings, mode_findings
+from gate.diagnosis.timing import timing_evidence, timing_findings
+from gate.diagnosis.wording import count, names
+from gate.records import Answer, Identity, Reply
+from gate.verdict import Evidence, Finding, Status, Verdict, judged, passed
+
+_CRITERION = "LLM-1"
+
+#: Answers of one kind shown as evidence; the rest is counted.
+_SHOWN = 4
+
+#: Answers to different questions from which "picked from a list" can be told from "two happened to be alike".
+_MIN_FOR_LIST = 4
+
+
+def model_verdict(
+    identities: Sequence[Identity], answers: Sequence[Answer], *, expected_model: str, pods: Sequence[str]
+) -> Verdict:
+    """Judge LLM-1.
+
+    Args:
+        identities: what each pod's /version declared.
+        answers: triage answers, of pods and possibly through the Service.
+        expected_model: the target's model, as the service's catalogue names it.
+        pods: every pod that must have declared itself and answered.
+    """
+    declared = [each for each in identities if was_asked(each.reply)]
+    known = [each for each in answers if was_asked(each.reply)]
+    good = [each for each in known if each.reply.status == OK and each.response.strip()]
+    findings = [
+        *_nobody(pods, expected_model),
+        *identity_findings(declared, expected_model),
+        *mode_findings(good, expected_model),
+        *_failed(known),
+        *_empty(known),
+        *_one_token(good),
+        *_canned(good, pods),
+        *timing_findings(good),
+        *_violations([(each.reply, each.violations) for each in declared]),
+        *_violations([(each.reply, each.violations) for each in known]),
+        *_unheard(pods, {pod_of(each.reply) for each in identities}, "asked for /version"),
+        *_unheard(pods, {pod_of(each.reply) for each in answers}, "asked a question"),
+        *unasked_findings([*(each.reply for each in identities), *(each.reply for each in answers)]),
+    ]
+    return judged(_CRITERION, findings, _pass(declared, good, expected_model, pods))
+
+
+def _pass(declared: Sequence[Identity], good: Sequence[Answer], expected: str, pods: Sequence[str]) -> Verdict:
+    once = likeness.asked_once(good)
+    texts = Evidence("Answers", "different masked texts", f"{likeness.distinct(once)} of {len(once)} questions")
+    return passed(
+        _CRITERION,
+        f"{count(len(pods), 'pod')} declared {expected} and gave {count(len(good), 'answer')} that differ by question "
+        "and by patient and take the time of their tokens.",
+        [*(declaration_evidence(each) for each in declared), texts, *timing_evidence(good)],
+    )
+
+
+def _nobody(pods: Sequence[str], expected: str) -> tuple[Finding, ...]:
+    if pods:
+        return ()
+    return (
+        Finding(
+            Status.FAIL,
+            Cause.ENDPOINTS_NOT_READY,
+            f"There is no ready pod that could answer with {expected}.",
+            (Evidence("Deployment", "ready pods", "none"),),
+            "See POD-1 for why no pod is ready, then run acceptance again.",
+        ),
+    )
+
+
+def _failed(known: Sequence[Answer]) -> tuple[Finding, ...]:
+    """Return the refused and failed questions, one finding for each kind of failure, naming the pods."""
+    total = len(known)
+    groups = grouped_by_outcome(each.reply for each in known if each.reply.status != OK)
+    return tuple(_failed_alike(group, total) for group in groups.values())
+
+
+def _failed_alike(group: Sequence[Reply], total: int) -> Finding:
+    refused = group[0].status == TOO_MANY_REQUESTS
+    who = tuple(dict.fromkeys(asked(each) for each in group))
+    return Finding(
+        Status.FAIL,
+        Cause.REQUEST_REFUSED if refused else Cause.REQUEST_FAILED,
+        f"{len(group)} of {count(total, 'question')} got {outcome(group[0])} from {names(who)}.",
+        tuple(exchange_evidence(each) for each in group[:_SHOWN]),
+        "Find out who else asks the service: its queue is full."
+        if refused
+        else f"Read the log of {who[0]} from {group[0].started_at:%H:%M:%S} UTC on.",
+    )
+
+
+def _empty(known: Sequence[Answer]) -> tuple[Finding, ...]:
+    empty = [each for each in known if each.reply.status == OK and not each.response.strip()]
+    if not empty:
+        return ()
+    spent = any(each.finish_reason == "length" for each in empty)
+    why = ": every token of the budget went into thinking" if spent else ""
+    return (
+        Finding(
+            Status.FAIL,
+            Cause.MODEL_EMPTY_ANSWER,
+            f"{speakers(each.reply for each in empty)} gave {count(len(empty), 'empty answer')}{why}.",
+            tuple(answer_evidence(each) for each in empty[:_SHOWN]),
+            "Raise MAX_TOKENS above THINKING_BUDGET_TOKENS, so that tokens are left for the answer.",
+        ),
+    )
+
+
+def _one_token(good: Sequence[Answer]) -> tuple[Finding, ...]:
+    """Return the pods whose answers are cut to one token.
+
+    One short answer that ended by itself may be right ("Yes."); one that a limit ended, or nothing but such, is not.
+    """
+    pods: dict[str, list[Answer]] = {}
+    for each in good:
+        pods.setdefault(each.reply.via, []).append(each)
+    cut = [
+        each
+        for own in pods.values()
+        for each in own
+        if _is_one_token(each) and (each.finish_reason != "stop" or all(_is_one_token(other) for other in own))
+    ]
+    if not cut:
+        return ()
+    return (
+        Finding(
+            Status.FAIL,
+            Cause.MODEL_CUT_SHORT,
+            f"{speakers(each.reply for each in cut)} gave {count(len(cut), 'answer')} of a single token.",
+            tuple(answer_evidence(each) for each in cut[:_SHOWN]),
+            "Set MAX_TOKENS to what an answer of a few sentences needs.",
+        ),
+    )
+
+
+def _is_one_token(answer: Answer) -> bool:
+    if answer.completion_tokens is None:
+        return len(answer.response.split()) <= 1
+    return answer.completion_tokens <= 1
+
+
+def _canned(good: Sequence[Answer], pods: Sequence[str]) -> tuple[Finding, ...]:
+    found: list[Finding] = []
+    for pod in pods:
+        own = likeness.asked_once([each for each in good if pod_of(each.reply) == pod])
+        if own:
+            found += _canned_pod(pod, own)
+    return tuple(found)
+
+
+def _canned_pod(pod: str, own: Sequence[Answer]) -> list[Finding]:
+    axes = (("question", likeness.by_question(own)), ("patient", likeness.by_patient(own)))
+    found = [_same_text(pod, own, by, min(pairs)) for by, pairs in axes if pairs and min(pairs) >= likeness.SAME_TEXT]
+    found += [_uncovered(pod, own, by) for by, pairs in axes if not pairs]
+    texts = likeness.distinct(own)
+    if not found and len(own) >= _MIN_FOR_LIST and texts < likeness.DISTINCT_SHARE * len(own):
+        found.append(
+            _canned_finding(pod, own, f"gave {texts} different answers to {len(own)} questions: picked from a list")
+        )
+    return found
+
+
+def _same_text(pod: str, own: Sequence[Answer], by: str, least: float) -> Finding:
+    if likeness.distinct(own) == 1:
+        what = f"gave one text to {count(len(own), 'question')}, once question, patient and numbers are masked"
+    else:
+        what = f"gave answers that do not differ by {by}: at least {least:.0%} of each text is the same"
+    return _canned_finding(pod, own, what)
+
+
+def _canned_finding(pod: str, own: Sequence[Answer], what: str) -> Finding:
+    return Finding(
+        Status.FAIL,
+        Cause.MODEL_CANNED,
+        f"Pod {pod} {what}.",
+        tuple(
+            Evidence(
+                f"Pod/{pod}",
+                "answer",
+                f"{len(each.response)} characters, {each.completion_tokens} tokens, "
+                f"masked text {likeness.text_hash(each)}",
+                each.reply.started_at,
+            )
+            for each in own[:_SHOWN]
+        ),
+        f"Check LLM_MODE and what answers in pod {pod}: a model's answers differ.",
+    )
+
+
+def _uncovered(pod: str, own: Sequence[Answer], by: str) -> Finding:
+    return Finding(
+        Status.INCONCLUSIVE,
+        Cause.GATE_TOO_FEW_SAMPLES,
+        f"Pod {pod} gave {count(len(own), 'answer')}, too few to see whether they differ by {by}.",
+        (Evidence(f"Pod/{pod}", "answers to different questions", str(len(own))),),
+        "Raise latency_samples and latency_budget_s in the target's [acceptance].",
+    )
+
+
+def _violations(exchanges: Sequence[tuple[Reply, tuple[str, ...]]]) -> tuple[Finding, ...]:
+    broken = [(reply, each) for reply, violations in exchanges for each in violations]
+    if not broken:
+        return ()
+    first = broken[0]
+    kinds = tuple(dict.fromkeys(each.rstrip(".") for _, each in broken))
+    return (
+        Finding(
+            Status.FAIL,
+            Cause.CONTRACT_VIOLATED,
+            f"{speakers(reply for reply, _ in broken)} broke the service's contract: {names(kinds)}.",
+            tuple(Evidence(exchange_evidence(reply).object, reply.path, each) for reply, each in broken[:_SHOWN]),
+            f"Compare the image of {asked(first[0])} with the contract that CON-3 judges.",
+        ),
+    )
+
+
+def _unheard(pods: Sequence[str], heard: Iterable[str | None], what: str) -> tuple[Finding, ...]:
+    missing = [each for each in pods if each not in set(heard)]
+    if not missing:
+        return ()
+    return (
+        Finding(
+            Status.INCONCLUSIVE,
+            Cause.GATE_NOT_MEASURED,
+            f"{len(missing)} of {count(len(pods), 'pod')} ({names(missing)}) was never {what}.",
+            tuple(Evidence(f"Pod/{each}", "exchanges", "none") for each in missing),
+            "Run the gate again: the pods changed while they were being asked.",
+        ),
+    )

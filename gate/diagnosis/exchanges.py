@@ -1,0 +1,112 @@
+"""What one exchange with the service says, in the words that every judgement of answers uses.
+
+Tells a failure of the service from the gate's own trouble: a pod that the gate may not or cannot ask has not failed,
+it is unknown. The text of questions and answers never enters a sentence or a piece of evidence here.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from gate.causes import Cause
+from gate.diagnosis.wording import count, names
+from gate.records import Answer, Reply
+from gate.verdict import Evidence, Finding, Status
+
+OK = 200
+TOO_MANY_REQUESTS = 429
+UNAVAILABLE = 503
+GATEWAY_TIMEOUT = 504
+
+#: The gate could not ask: nothing is known about the service.
+_GATE_TROUBLE = {"forbidden": Cause.GATE_FORBIDDEN, "unreachable": Cause.GATE_UNREACHABLE}
+_POD = "pod/"
+
+
+def pod_of(reply: Reply) -> str | None:
+    """Return the pod that was asked, None for a request through the Service."""
+    return reply.via.removeprefix(_POD) if reply.via.startswith(_POD) else None
+
+
+def asked(reply: Reply) -> str:
+    """Return who was asked, as a sentence names it."""
+    pod = pod_of(reply)
+    return f"pod {pod}" if pod else "the Service"
+
+
+def speakers(replies: Iterable[Reply]) -> str:
+    """Return who was asked, each once, as the beginning of a sentence."""
+    who = names(tuple(dict.fromkeys(asked(each) for each in replies)))
+    return f"{who[:1].upper()}{who[1:]}"
+
+
+def outcome(reply: Reply) -> str:
+    """Return what came back: a status code, or why none did."""
+    if reply.status is not None:
+        return f"HTTP {reply.status}"
+    return {
+        "refused": "connection refused",
+        "timed_out": f"no answer within {reply.elapsed_s:.1f} s",
+        "closed": "connection closed before the answer was complete",
+        "no_address": "no address for the host name",
+        "forbidden": "not asked: no right to port-forward",
+        "unreachable": "not asked: the API server did not answer",
+    }.get(reply.trouble, "no answer")
+
+
+def was_asked(reply: Reply) -> bool:
+    """Return whether the request reached for the service at all."""
+    return reply.trouble not in _GATE_TROUBLE
+
+
+def exchange_evidence(reply: Reply) -> Evidence:
+    """Return the exchange as evidence: who, which path, what came back after how long, when."""
+    pod = pod_of(reply)
+    value = outcome(reply) if reply.trouble == "timed_out" else f"{outcome(reply)} after {reply.elapsed_s:.2f} s"
+    return Evidence(f"Pod/{pod}" if pod else "Service", reply.path, value, reply.started_at)
+
+
+def answer_evidence(answer: Answer) -> Evidence:
+    """Return an answer as evidence: its length, tokens and end, never its text."""
+    said = [outcome(answer.reply)]
+    if answer.reply.status == OK:
+        tokens = "unknown" if answer.completion_tokens is None else str(answer.completion_tokens)
+        said += [
+            f"{len(answer.response)} characters",
+            f"{tokens} tokens",
+            f"finish reason {answer.finish_reason or 'not said'}",
+        ]
+    shown = exchange_evidence(answer.reply)
+    return Evidence(shown.object, shown.field, f"{', '.join(said)}, after {answer.reply.elapsed_s:.2f} s", shown.at)
+
+
+def unasked_findings(replies: Iterable[Reply]) -> tuple[Finding, ...]:
+    """Return the gate's own trouble among the replies: INCONCLUSIVE, one finding per kind."""
+    kinds: dict[str, list[Reply]] = {}
+    for reply in replies:
+        if not was_asked(reply):
+            kinds.setdefault(reply.trouble, []).append(reply)
+    return tuple(_unasked(trouble, missed) for trouble, missed in kinds.items())
+
+
+def _unasked(trouble: str, missed: Sequence[Reply]) -> Finding:
+    who = tuple(dict.fromkeys(asked(each) for each in missed))
+    if trouble == "forbidden":
+        why = "the gate has no right to port-forward"
+        remedy = "Grant get and create on pods/portforward in the app's namespace to the account the gate runs as."
+    else:
+        why = "the API server did not answer the port-forward"
+        remedy = "Run the gate again once `kubectl get --raw /readyz` answers."
+    return Finding(
+        Status.INCONCLUSIVE,
+        _GATE_TROUBLE[trouble],
+        f"{count(len(who), 'address', 'addresses')} could not be asked ({names(who)}): {why}.",
+        (exchange_evidence(missed[0]),),
+        remedy,
+    )
+
+
+def grouped_by_outcome(replies: Iterable[Reply]) -> dict[str, list[Reply]]:
+    """Return the replies by what came back; time-outs of different length are one group."""
+    groups: dict[str, list[Reply]] = {}
+    for reply in replies:
+        groups.setdefault(reply.trouble or outcome(reply), []).append(reply)
+    return groups
