@@ -18,7 +18,7 @@ from infra.cluster.instance import InstanceError, Record, Settings, load_record
 from infra.cluster.locks import BusyError
 from infra.cluster.pause_image import PauseImageError
 from infra.cluster.preflight import UnsuitableHostError
-from infra.cluster.process import ComponentError
+from infra.cluster.process import ComponentError, Supervisor
 from infra.commands import CommandError
 from infra.paths import DEFAULT_NAME
 from infra.progress import say
@@ -90,7 +90,7 @@ def env(name: Name = DEFAULT_NAME) -> None:
 def logs(component: str, name: Name = DEFAULT_NAME) -> None:
     """Print a component's log."""
     instance = _record(name).instance
-    log = launcher.supervisor_of(instance).log(component)
+    log = Supervisor.of(instance).log(component)
     if not log.exists():
         known = ", ".join(sorted(path.stem for path in instance.logs.glob("*.log")))
         raise InstanceError(f"no component {component!r} in cluster {name}; there are {known}")
@@ -100,7 +100,7 @@ def logs(component: str, name: Name = DEFAULT_NAME) -> None:
 @app.command("exec", context_settings={"ignore_unknown_options": True})
 def execute(command: Annotated[list[str], typer.Argument(help="after --")], name: Name = DEFAULT_NAME) -> None:
     """Run a command inside the node's namespaces, for a look at its rules, mounts or containers."""
-    prefix = node.enter_prefix(launcher.supervisor_of(_record(name).instance))
+    prefix = node.enter_prefix(Supervisor.of(_record(name).instance))
     os.execvp(prefix[0], [*prefix, *command])  # noqa: S606 - no shell on purpose: this is the user's own command
 
 

@@ -25,7 +25,7 @@ _BACKDATED = dt.timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Identity:
-    """Whom a certificate names: for clients Kubernetes takes the user from `common_name`, groups from `organization`."""
+    """Whom a certificate names; of a client's, `common_name` is the Kubernetes user and `organization` its group."""
 
     file: str
     common_name: str

@@ -45,7 +45,7 @@ def kube_reserved_cpu_m(cpus: int) -> int:
 
 
 def kube_reserved_memory_mib(max_pods: int) -> int:
-    """Return the memory EKS reserves for the kubelet and the runtime: 255 MiB and 11 MiB per possible pod (same file)."""
+    """Return the memory EKS reserves for kubelet and runtime: 255 MiB and 11 MiB per possible pod (same file)."""
     return 255 + 11 * max_pods
 
 
@@ -85,18 +85,13 @@ def kubelet(instance: Instance, cpus: int) -> dict[str, object]:
         "imageGCHighThresholdPercent": 100,
         # The default folder is below /usr, which is the host's.
         "volumePluginDir": str(instance.storage / "volume-plugins"),
-        # Seconds instead of a minute from a changed ConfigMap or a dead node to what a test waits for.
-        "nodeStatusUpdateFrequency": "5s",
-        # The defaults of 5 and 10 queries a second, from before kubelets watched, delay the start of many pods.
-        "registryPullQPS": 0,
-        "serializeImagePulls": False,
     }
 
 
 def containerd(instance: Instance) -> str:
     """Return containerd's configuration."""
-    # restrict_oom_score_adj: without CAP_SYS_RESOURCE (a container, some virtual machines) runc cannot lower a sandbox's
-    # score and dies with "can't get final child's PID from pipe: EOF". With the capability it changes nothing.
+    # restrict_oom_score_adj: without CAP_SYS_RESOURCE (a container, some virtual machines) runc cannot lower a
+    # sandbox's score and dies with "can't get final child's PID from pipe: EOF".
     return f"""\
 version = 2
 root = "{instance.storage}/containerd"

@@ -200,7 +200,7 @@ def checked_name(name: str) -> str:
     """
     if not _NAME.fullmatch(name):
         raise InstanceError(
-            f"instance name {name!r}: up to 20 of lower-case letters, digits and hyphens, a letter first, would be right"
+            f"instance name {name!r}: up to 20 lower-case letters, digits and hyphens, a letter first, would be right"
         )
     return name
 

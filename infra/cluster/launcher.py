@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from infra import binaries
-from infra.cluster import cgroups, certificates, configs, node, objects, pause_image, preflight
+from infra.cluster import certificates, cgroups, configs, node, objects, pause_image, preflight
 from infra.cluster.api import Api
 from infra.cluster.balancer import haproxy
 from infra.cluster.components import Catalogue, Programs
@@ -48,16 +48,11 @@ class ComponentStatus:
         return self.state == "healthy"
 
 
-def supervisor_of(instance: Instance) -> Supervisor:
-    """Return what knows the instance's processes."""
-    return Supervisor(instance.cgroup, instance.run / "components", instance.logs)
-
-
 def up(name: str, settings: Settings) -> Instance:
     """Bring the instance up, or leave it as it is if it is up; returns when the node is Ready and everything serves."""
     with exclusive(run_dir(checked_name(name))):
         record = load_record(name)
-        if record and record.ready and supervisor_of(record.instance).running(node.HOLDER):
+        if record and record.ready and Supervisor.of(record.instance).running(node.HOLDER):
             return _keep(record, settings)
         if run_dir(name).exists():
             say(f"cluster {name}: removing what an earlier run left")
@@ -76,15 +71,15 @@ def down(name: str) -> bool:
 
 def status(record: Record) -> list[ComponentStatus]:
     """Return how each component is now."""
-    supervisor = supervisor_of(record.instance)
+    supervisor = Supervisor.of(record.instance)
     found = []
     for component in [c for stage in _stages(record, _programs()) for c in stage]:
         process = supervisor.running(component.name)
-        if process is None:
-            state = "not running"
-        else:
+        state = "not running"
+        if process:
             state = "healthy" if component.healthy() else "not healthy"
-        found.append(ComponentStatus(component.name, state, process and process.pid, supervisor.log(component.name)))
+        pid = process.pid if process else None
+        found.append(ComponentStatus(component.name, state, pid, supervisor.log(component.name)))
     return found
 
 
@@ -94,7 +89,7 @@ def _keep(record: Record, settings: Settings) -> Instance:
         raise SettingsError(
             f"cluster {instance.name} runs with {instance.settings}, asked for is {settings}: `down` first, then `up`"
         )
-    supervisor = supervisor_of(instance)
+    supervisor = Supervisor.of(instance)
     for stage in _stages(record, _programs()):
         dead = [component for component in stage if supervisor.running(component.name) is None]
         if dead:
@@ -133,7 +128,12 @@ def _create(name: str, settings: Settings) -> Instance:
 
 def _start_everything(record: Record, programs: Programs) -> None:
     instance = record.instance
-    supervisor = supervisor_of(instance)
+    supervisor = Supervisor.of(instance)
+    began = time.monotonic()
+
+    def lap(what: str) -> None:
+        say(f"  {time.monotonic() - began:4.1f} s  {what}")
+
     for folder in (instance.config, instance.logs, instance.sockets, instance.run / "bin"):
         folder.mkdir()
     certificates.write_pki(instance)
@@ -142,6 +142,7 @@ def _start_everything(record: Record, programs: Programs) -> None:
     _write_commands(record, programs)
     cgroups.create(instance.cgroup)
     node.create(instance, supervisor)
+    lap("namespaces, disks and network")
     storage, api_server, others = _stages(record, programs)
     _start(supervisor, storage)
     # Only what the next step needs is awaited here; the rest comes up meanwhile.
@@ -150,11 +151,15 @@ def _start_everything(record: Record, programs: Programs) -> None:
     if not instance.settings.control_plane_only:
         supervisor.wait_healthy([c for c in storage if c.name in {"registry", "containerd"}])
         pause_image.push(binaries.binary(binaries.PAUSE), f"http://{instance.node_ip}:5000")
+    lap("etcd, container runtime and registry")
     supervisor.wait_healthy(api_server)
+    lap("API server")
     _start(supervisor, others)
     Api(instance).apply(objects.system_objects(instance))
     supervisor.wait_healthy([*storage, *others])
+    lap("controllers, kubelet, DNS and load balancer")
     _wait_until_ready(instance)
+    lap("node")
 
 
 def _stages(record: Record, programs: Programs) -> tuple[list[Component], list[Component], list[Component]]:
@@ -199,7 +204,7 @@ def _remove(name: str) -> None:
     record = load_record(name)
     if record is not None:
         instance = record.instance
-        supervisor = supervisor_of(instance)
+        supervisor = Supervisor.of(instance)
         # Containers first: their engines would wait for them.
         for containers in ("kubepods", "docker"):
             cgroups.kill(instance.cgroup, below=containers)

@@ -8,7 +8,6 @@ their last process.
 Not `ip netns exec`: it remounts /sys, and the cgroup file systems below it are gone.
 """
 
-import os
 import time
 from pathlib import Path
 
@@ -133,13 +132,13 @@ def network_commands(instance: Instance, supervisor: Supervisor) -> list[list[st
         # A default route is what pods' traffic and the components' own address detection ask for. The host does not
         # forward it: the cluster reaches the host and nothing beyond.
         [*inside, "ip", "route", "add", "default", "via", instance.host_ip],
-        # Before dockerd starts: a dockerd that switches this on itself sets the FORWARD policy to DROP and cuts pods off.
+        # Before dockerd starts: one that switches this on itself sets the FORWARD policy to DROP and cuts pods off.
         [*inside, "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"],
     ]
 
 
 def _wait_for_namespaces(supervisor: Supervisor) -> None:
-    own = os.readlink("/proc/self/ns/net")
+    own = Path("/proc/self/ns/net").readlink()
     deadline = time.monotonic() + _HOLDER_DEADLINE_S
     while time.monotonic() < deadline:
         holder = supervisor.running(HOLDER)
@@ -148,7 +147,7 @@ def _wait_for_namespaces(supervisor: Supervisor) -> None:
             raise NodeError(f"namespaces cannot be made here: {text or 'unshare ended without a word'}")
         # It has them when it has become `sleep`: unshare sets propagation between the system call and the exec.
         if Path(f"/proc/{holder.pid}/comm").read_text(encoding="utf-8").strip() == "sleep":
-            if os.readlink(f"/proc/{holder.pid}/ns/net") == own:
+            if Path(f"/proc/{holder.pid}/ns/net").readlink() == own:
                 raise NodeError("unshare made no network namespace")
             return
         time.sleep(0.005)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from infra.cluster import cgroups, configs
 from infra.cluster.instance import REGISTRY_PORT, Instance
+from infra.cluster.ports import is_free
 
 # What a run with the real model's image writes: 2.5 GB of weights in registry, node and build cache, and room to work.
 FREE_DISK_GIB = 10
@@ -70,7 +71,7 @@ def read_host(instance: Instance) -> Host:
         controllers=_controllers(),
         free_disk_gib=shutil.disk_usage(existing).free / 2**30,
         free_memory_mib=_free_memory_mib(),
-        busy_ports=frozenset(p for p in (80, REGISTRY_PORT) if _is_busy(instance.loopback_ip, p)),
+        busy_ports=frozenset(p for p in (80, REGISTRY_PORT) if not is_free(instance.loopback_ip, p)),
         interfaces=frozenset(name for _, name in socket.if_nameindex()),
         loop_devices=Path("/dev/loop-control").exists(),
         own_docker=own_docker,
@@ -192,15 +193,3 @@ def _free_memory_mib() -> int:
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) // 1024
     return 0
-
-
-def _is_busy(address: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address, port))
-        except PermissionError:
-            return False  # no right to ask: the missing root is reported by itself
-        except OSError:
-            return True
-        return False

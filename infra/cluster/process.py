@@ -13,8 +13,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Self
 
 from infra.cluster import cgroups
+from infra.cluster.instance import Instance
 from infra.commands import indented_tail
 
 # TERM, this long, then KILL. The slowest (etcd closing its database) took 0.3 s when measured.
@@ -72,6 +74,11 @@ class Supervisor:
         self._records = records
         self._logs = logs
         self._children: dict[int, subprocess.Popen[bytes]] = {}
+
+    @classmethod
+    def of(cls, instance: Instance) -> Self:
+        """Return what knows the processes of `instance`."""
+        return cls(instance.cgroup, instance.run / "components", instance.logs)
 
     def start(self, name: str, command: Sequence[str], *, inside: Sequence[str] = ()) -> Process:
         """Start a component, its output appended to its log file; `inside` is put before the command (nsenter)."""

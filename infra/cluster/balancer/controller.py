@@ -10,18 +10,18 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from kubernetes import client, watch
-from kubernetes.client.rest import ApiException
-from urllib3.exceptions import HTTPError
-
+from infra.cluster.api import Api, ApiError
 from infra.cluster.balancer import haproxy
 from infra.cluster.balancer.decisions import Decision, Refusal, Request, decide
 from infra.cluster.instance import Instance
+from infra.cluster.ports import is_free
 from infra.cluster.process import Supervisor
 from infra.commands import CommandError, run
 
+SERVICES = "/api/v1/services"
 # A pass at least this often, should a watch miss something.
 _RESYNC_S = 30
 _RETRY_S = 1.0
@@ -30,18 +30,18 @@ _log = logging.getLogger("balancer")
 
 
 class ReloadError(Exception):
-    """haproxy does not run, refused the configuration, or does not listen with it."""
+    """Haproxy does not run, refused the configuration, or does not listen with it."""
 
 
 class Controller:
     """The load balancer of one instance."""
 
-    def __init__(self, instance: Instance, supervisor: Supervisor, api: client.CoreV1Api) -> None:
+    def __init__(self, instance: Instance, supervisor: Supervisor, api: Api) -> None:
         self._instance = instance
         self._supervisor = supervisor
         self._api = api
         self._config = instance.config / "haproxy.cfg"
-        self._refused: dict[str, str] = {}
+        self._reported: dict[str, str] = {}
         # What haproxy already has is its own, not another program's: this process may have been started again.
         self._open = haproxy.ports(self._config.read_text(encoding="utf-8"))
 
@@ -51,30 +51,30 @@ class Controller:
             try:
                 version = self.reconcile()
                 (self._instance.run / "balancer.ready").touch()
-                self._wait_for_change(version)
-            except (ApiException, HTTPError, ReloadError, OSError) as error:
-                _log.error("%s: %s", type(error).__name__, error)  # noqa: TRY400 - one line a second, no traceback
+                self._api.wait_for_change(SERVICES, version, _RESYNC_S)
+            except (ApiError, ReloadError, OSError) as error:
+                _log.warning("%s: %s", type(error).__name__, error)
                 time.sleep(_RETRY_S)
 
     def reconcile(self) -> str:
         """Make one full pass and return the resource version it saw.
 
         Raises:
+            ApiError: the API server did not answer or refused.
             ReloadError: haproxy could not take the new configuration.
         """
-        services = self._api.list_service_for_all_namespaces(_request_timeout=10)
-        asked = [request_of(item) for item in services.items if is_ours(item)]
-        wanted = {port for request in asked for port, _ in request.ports}
-        occupied = {port for port in wanted - self._open if not self._is_free(port)}
-        decision = decide(asked, occupied)
+        listed = self._api.get(SERVICES)
+        asked = {service_key(item): item for item in listed["items"] if is_ours(item)}
+        requests = [request_of(item) for item in asked.values()]
+        wanted = {port for request in requests for port, _ in request.ports}
+        occupied = {port for port in wanted - self._open if not is_free(self._instance.loopback_ip, port)}
+        decision = decide(requests, occupied)
         self._serve(decision)
         served = {request.key for request in decision.served}
-        for item in services.items:
-            if is_ours(item):
-                key = f"{item.metadata.namespace}/{item.metadata.name}"
-                self._write_status(item, [self._instance.ingress] if key in served else [])
+        for key, item in asked.items():
+            self._write_status(item, [self._instance.ingress] if key in served else [])
         self._report(decision.refused)
-        return str(services.metadata.resource_version)
+        return str(listed["metadata"]["resourceVersion"])
 
     def _serve(self, decision: Decision) -> None:
         text = haproxy.render(self._instance, decision.frontends)
@@ -88,17 +88,17 @@ class Controller:
             partial.rename(self._config)
             process = self._supervisor.running("haproxy")
             if process is None:
-                raise ReloadError("haproxy does not run: `up` starts it again")
+                raise ReloadError("haproxy does not run; `up` starts it again, with the new configuration")
             os.kill(process.pid, signal.SIGUSR2)
             _log.info("serving %s", ", ".join(f"{f.service} on port {f.port}" for f in decision.frontends) or "none")
         ports = frozenset(frontend.port for frontend in decision.frontends)
-        self._wait_until_open(ports)
+        self._wait_until_open(ports - self._open)
         self._open = ports
 
     def _wait_until_open(self, ports: frozenset[int]) -> None:
         # An address is written only once it answers: who waits for it may use it the moment it is there.
         deadline = time.monotonic() + _RELOAD_DEADLINE_S
-        for port in ports - self._open:
+        for port in ports:
             while not self._accepts(port):
                 if time.monotonic() > deadline:
                     raise ReloadError(f"haproxy does not listen on {self._instance.loopback_ip}:{port}")
@@ -109,58 +109,42 @@ class Controller:
             return True
         return False
 
-    def _is_free(self, port: int) -> bool:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((self._instance.loopback_ip, port))
-            except OSError:
-                return False
-            return True
-
-    def _write_status(self, item: client.V1Service, ingress: list[dict[str, str]]) -> None:
-        written = item.status.load_balancer.ingress or []
-        current = [{k: v for k, v in entry.to_dict().items() if v and k in {"hostname", "ip"}} for entry in written]
-        if current == [{k: v for k, v in entry.items() if k in {"hostname", "ip"}} for entry in ingress]:
-            return
-        body = {"status": {"loadBalancer": {"ingress": ingress or None}}}
-        self._api.patch_namespaced_service_status(
-            item.metadata.name, item.metadata.namespace, body, _request_timeout=10
-        )
+    def _write_status(self, item: Mapping[str, Any], ingress: list[dict[str, str]]) -> None:
+        written = item["status"].get("loadBalancer", {}).get("ingress") or []
+        # The API server adds a default ipMode to what was written.
+        if [_address(entry) for entry in written] != [_address(entry) for entry in ingress]:
+            path = f"/api/v1/namespaces/{item['metadata']['namespace']}/services/{item['metadata']['name']}/status"
+            self._api.merge(path, {"status": {"loadBalancer": {"ingress": ingress or None}}})
 
     def _report(self, refused: Sequence[Refusal]) -> None:
         reasons = {refusal.request.key: refusal.reason for refusal in refused}
         for refusal in refused:
-            if self._refused.get(refusal.request.key) != refusal.reason:
+            if self._reported.get(refusal.request.key) != refusal.reason:
                 _log.warning("no address for Service %s: %s", refusal.request.key, refusal.reason)
-                self._api.create_namespaced_event(
-                    refusal.request.namespace, event(refusal, time.time()), _request_timeout=10
-                )
-        self._refused = reasons
-
-    def _wait_for_change(self, version: str) -> None:
-        stream = watch.Watch()
-        for _ in stream.stream(
-            self._api.list_service_for_all_namespaces, resource_version=version, timeout_seconds=_RESYNC_S
-        ):
-            stream.stop()
+                self._api.post(f"/api/v1/namespaces/{refusal.request.namespace}/events", event(refusal, time.time()))
+        self._reported = reasons
 
 
-def is_ours(item: client.V1Service) -> bool:
+def is_ours(item: Mapping[str, Any]) -> bool:
     """Return whether a Service asks this load balancer; one with a class asks another (API, loadBalancerClass)."""
+    spec = item["spec"]
     return (
-        item.spec.type == "LoadBalancer" and not item.spec.load_balancer_class and not item.metadata.deletion_timestamp
+        spec["type"] == "LoadBalancer"
+        and "loadBalancerClass" not in spec
+        and "deletionTimestamp" not in item["metadata"]
     )
 
 
-def request_of(item: client.V1Service) -> Request:
+def service_key(item: Mapping[str, Any]) -> str:
+    """Return a Service's name as people write it."""
+    return f"{item['metadata']['namespace']}/{item['metadata']['name']}"
+
+
+def request_of(item: Mapping[str, Any]) -> Request:
     """Return what a Service asks for."""
-    return Request(
-        created=item.metadata.creation_timestamp.isoformat(),
-        namespace=item.metadata.namespace,
-        name=item.metadata.name,
-        ports=tuple((port.port, port.node_port or 0) for port in item.spec.ports or []),
-    )
+    metadata = item["metadata"]
+    ports = tuple((port["port"], port.get("nodePort", 0)) for port in item["spec"].get("ports", []))
+    return Request(metadata["creationTimestamp"], metadata["namespace"], metadata["name"], ports)
 
 
 def event(refusal: Refusal, now_s: float) -> dict[str, object]:
@@ -176,7 +160,7 @@ def event(refusal: Refusal, now_s: float) -> dict[str, object]:
             "name": request.name,
         },
         "type": "Warning",
-        # The reason that cloud providers' service controller uses for the same state.
+        # The reason that cloud providers' service controller uses for the same state (k8s.io/cloud-provider).
         "reason": "SyncLoadBalancerFailed",
         "message": refusal.reason,
         "source": {"component": "load-balancer-controller"},
@@ -184,3 +168,7 @@ def event(refusal: Refusal, now_s: float) -> dict[str, object]:
         "lastTimestamp": stamp,
         "count": 1,
     }
+
+
+def _address(entry: Mapping[str, str]) -> dict[str, str]:
+    return {key: entry[key] for key in ("hostname", "ip") if key in entry}

@@ -18,8 +18,7 @@ _CONNECT_TIMEOUT_S = 5
 def render(instance: Instance, frontends: Sequence[Frontend]) -> str:
     """Return the whole configuration for these frontends and, always, the registry's."""
     idle = instance.settings.lb_idle_timeout_s
-    sections = [
-        f"""\
+    common = f"""\
 global
   stats socket {instance.sockets}/haproxy.sock mode 600 level admin expose-fd listeners
   # An old process may finish what it has after a new configuration took over, but not for ever.
@@ -40,23 +39,22 @@ listen registry
   timeout server 1h
   server node {instance.node_ip}:{REGISTRY_PORT}
 """
-    ]
-    for frontend in frontends:
-        # http-server-close: each request is a new connection to the node, so it reaches a pod that is ready now. A kept
-        # connection would stay with one pod and break when that pod ends in the middle of a rolling update.
-        sections.append(
-            f"""
+    return common + "".join(_section(instance, frontend) for frontend in frontends)
+
+
+def _section(instance: Instance, frontend: Frontend) -> str:
+    # http-server-close: each request is a new connection to the node, so it reaches a pod that is ready now. A kept
+    # connection would stay with one pod and break when that pod ends in the middle of a rolling update.
+    return f"""
 # Service {frontend.service}
 listen port-{frontend.port}
   mode http
   bind {instance.loopback_ip}:{frontend.port}
-  timeout http-keep-alive {idle}s
+  timeout http-keep-alive {instance.settings.lb_idle_timeout_s}s
   option http-server-close
   option forwardfor
   server node {instance.node_ip}:{frontend.node_port}
 """
-        )
-    return "".join(sections)
 
 
 def ports(text: str) -> frozenset[int]:
