@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from infra.cluster.locks import exclusive
 from infra.commands import CommandError
 from infra.images.base import BaseError
 from infra.images.build import ImageNameError, ensure, selected
@@ -23,7 +24,8 @@ def main(
     try:
         specs = selected(only or [])
         registry = Registry.from_environment()
-        text = json.dumps(ensure(specs, engine(), registry), indent=2)
+        with exclusive(cache_dir() / "images", wait=True):  # a second call finds what the first made
+            text = json.dumps(ensure(specs, engine(), registry), indent=2)
     except (ImageNameError, EngineError, BaseError, RegistryError, CommandError) as error:
         print(f"infra.images: {error}", file=sys.stderr)
         raise typer.Exit(1) from error

@@ -1,0 +1,83 @@
+"""Which terraform is used, and the configuration it is run with."""
+
+from pathlib import Path
+
+import pytest
+
+from infra.tf import program as subject
+from infra.tf.program import ProgramError, cli_configuration, provider_version, renderer
+from tests.infra.terraform.stand_in import terraform_script
+
+
+def built(version: str) -> tuple[Path, str]:
+    """Return what a build of OpenTofu would."""
+    return Path("/cache/tofu"), version
+
+
+@pytest.mark.parametrize(
+    ("programs", "expected"),
+    [
+        ({"terraform": "1.11.4", "tofu": "1.12.6"}, "terraform"),
+        ({"terraform": "1.8.5", "tofu": "1.9.0"}, "tofu"),
+        ({"terraform": "1.9.0-rc1"}, "terraform"),
+        ({"terraform": "1.8.5"}, "built"),
+        ({}, "built"),
+    ],
+)
+def test_program_is_the_first_that_is_new_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, programs: dict[str, str], expected: str
+) -> None:
+    """Terraform before tofu, too old ones passed over, and OpenTofu built if nothing on PATH will do."""
+    for name, version in programs.items():
+        terraform_script(tmp_path / name, name, version)
+    monkeypatch.setattr(subject, "_built", lambda: built("1.12.6"))
+    found = renderer(f"{tmp_path}/terraform:{tmp_path}/tofu")
+    wanted = Path("/cache/tofu") if expected == "built" else tmp_path / expected / expected
+    assert found.path == wanted
+
+
+def test_program_that_prints_no_version_is_refused(tmp_path: Path) -> None:
+    """Something else that is called terraform is named, with what it printed."""
+    script = terraform_script(tmp_path)
+    (tmp_path / "version.json").write_text("hello", encoding="utf-8")
+    with pytest.raises(ProgramError, match=r"version -json printed no terraform_version but: hello"):
+        renderer(str(tmp_path))
+    assert script.exists()
+
+
+def test_command_can_be_pasted(tmp_path: Path) -> None:
+    """Everything the run depends on is in the argument list: configuration, folder, no prompt and no call home."""
+    terraform_script(tmp_path)
+    command = renderer(str(tmp_path)).command(Path("/work tree/envs/local"), "plan", "-out=plan.out")
+    assert command == [
+        "env",
+        "TF_CLI_CONFIG_FILE=/dev/null",
+        "CHECKPOINT_DISABLE=1",
+        "TF_INPUT=0",
+        "TF_IN_AUTOMATION=1",
+        str(tmp_path / "terraform"),
+        "-chdir=/work tree/envs/local",
+        "plan",
+        "-out=plan.out",
+    ]
+
+
+def test_cli_configuration_sends_one_provider_to_the_mirror() -> None:
+    """Our build is found in the mirror and nowhere else; every other provider comes from where it always does."""
+    assert cli_configuration(Path("/cache/mirror"), "registry.example/gavinbunney/kubectl") == (
+        "disable_checkpoint = true\n"
+        "provider_installation {\n"
+        "  filesystem_mirror {\n"
+        '    path    = "/cache/mirror"\n'
+        '    include = ["registry.example/gavinbunney/kubectl"]\n'
+        "  }\n"
+        "  direct {\n"
+        '    exclude = ["registry.example/gavinbunney/kubectl"]\n'
+        "  }\n"
+        "}\n"
+    )
+
+
+def test_provider_version_is_read_from_its_lock() -> None:
+    """The version is written once, where the build takes it from."""
+    assert provider_version() == "1.19.0"

@@ -1,0 +1,168 @@
+"""Only the plan that was reviewed is applied, and only while nothing it was made from has changed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from infra.commands import CommandError
+from infra.tf import workspace as subject
+from infra.tf.workspace import (
+    Workspace,
+    WorkspaceError,
+    configuration_sha256,
+    environment_folder,
+    image_variables,
+    locked_providers,
+)
+from tests.infra.terraform.stand_in import program
+
+GIVEN = {"llm_mode": "mock", "chat_api_image": "r/chat:v1.0"}
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """Return an environment with one module, and a stand-in for terraform."""
+    terraform = tmp_path / "project/infra/terraform"
+    folder = terraform / "envs/local"
+    (folder / ".terraform").mkdir(parents=True)
+    (terraform / "modules/app").mkdir(parents=True)
+    (folder / "main.tf").write_text("# environment\n", encoding="utf-8")
+    (terraform / "modules/app/pod.yaml.tftpl").write_text("kind: Pod\n", encoding="utf-8")
+    monkeypatch.setattr(subject, "PROJECT", tmp_path / "project")
+    monkeypatch.setattr(subject, "TERRAFORM", terraform)
+    monkeypatch.setattr(subject, "ENVIRONMENTS", terraform / "envs")
+    return Workspace(folder, program(tmp_path / "bin"))
+
+
+def calls(workspace: Workspace) -> list[str]:
+    """Return what the stand-in was asked, without the folder."""
+    lines = (workspace.program.path.parent / "calls.log").read_text(encoding="utf-8").splitlines()
+    return [line.removeprefix(f"-chdir={workspace.folder} ") for line in lines]
+
+
+def test_plan_is_saved_with_its_json(workspace: Workspace) -> None:
+    """A plan leaves the file, its JSON, and a stamp; the variables are given one by one."""
+    assert workspace.plan(GIVEN) == {"resource_changes": []}
+    assert calls(workspace) == [
+        "plan -no-color -out=plan.out -var=llm_mode=mock -var=chat_api_image=r/chat:v1.0",
+        "show -json plan.out",
+    ]
+    assert workspace.saved_plan() == {"resource_changes": []}
+
+
+def test_apply_after_a_plan_applies_that_file_and_removes_it(workspace: Workspace) -> None:
+    """The saved file is what is applied, and it cannot be applied twice."""
+    workspace.plan(GIVEN)
+    assert workspace.apply().startswith("Apply complete!")
+    assert calls(workspace)[-1] == "apply -no-color plan.out"
+    assert not workspace.plan_file.exists()
+    assert not workspace.plan_json.exists()
+    with pytest.raises(WorkspaceError, match="local has no saved plan"):
+        workspace.apply()
+
+
+def test_apply_without_a_plan_names_the_command_that_makes_one(workspace: Workspace) -> None:
+    """The whole message is an instruction."""
+    with pytest.raises(WorkspaceError) as caught:
+        workspace.apply()
+    assert str(caught.value) == (
+        "local has no saved plan (infra/terraform/envs/local/plan.out is missing); "
+        "make one: python -m infra.tf plan --env local"
+    )
+
+
+@pytest.mark.parametrize("changed", ["envs/local/main.tf", "envs/local/terraform.tfvars", "modules/app/pod.yaml.tftpl"])
+def test_apply_after_a_change_of_the_configuration_is_refused(workspace: Workspace, changed: str) -> None:
+    """A template, a value or a resource that changed since the review makes the plan worthless."""
+    workspace.plan(GIVEN)
+    (subject.TERRAFORM / changed).write_text("# changed\n", encoding="utf-8")
+    with pytest.raises(WorkspaceError, match="the configuration has changed since the plan was saved"):
+        workspace.apply()
+    assert calls(workspace)[-1] == "show -json plan.out"
+
+
+def test_apply_after_a_note_beside_the_configuration_is_allowed(workspace: Workspace) -> None:
+    """The near miss: a file that terraform does not read changes nothing."""
+    workspace.plan(GIVEN)
+    (workspace.folder / "README.md").write_text("changed\n", encoding="utf-8")
+    assert workspace.apply().startswith("Apply complete!")
+
+
+def test_apply_of_another_plan_file_is_refused(workspace: Workspace) -> None:
+    """A plan written past the review is not the one that was reviewed."""
+    workspace.plan(GIVEN)
+    workspace.plan_file.write_text("another", encoding="utf-8")
+    with pytest.raises(WorkspaceError, match=r"plan\.out is not the plan that was reviewed"):
+        workspace.apply()
+
+
+def test_apply_that_fails_keeps_the_plan_and_the_output(workspace: Workspace) -> None:
+    """The error has a command to paste and what terraform said; the plan is there for a second look."""
+    workspace.plan(GIVEN)
+    (workspace.program.path.parent / "broken").touch()
+    with pytest.raises(CommandError) as caught:
+        workspace.apply()
+    message = str(caught.value)
+    assert f"-chdir={workspace.folder} apply -no-color plan.out" in message
+    assert "TF_CLI_CONFIG_FILE=" in message
+    assert "| Error: it broke" in message
+    assert workspace.plan_file.exists()
+
+
+def test_plan_that_fails_leaves_no_older_one(workspace: Workspace) -> None:
+    """A plan of yesterday must not be what the next apply finds."""
+    workspace.plan(GIVEN)
+    (workspace.program.path.parent / "plan.json").unlink()
+    with pytest.raises(CommandError):
+        workspace.plan(GIVEN)
+    with pytest.raises(WorkspaceError):
+        workspace.saved_plan()
+
+
+def test_values_are_asked_of_terraform_itself(workspace: Workspace) -> None:
+    """Which value wins (command line, tfvars, default) is terraform's to say; it prints JSON within a JSON string."""
+    answer = json.dumps(json.dumps({"chat_api_image": "r/chat:v1.0", "patient_api_image": None}))
+    (workspace.program.path.parent / "console.txt").write_text(answer, encoding="utf-8")
+    found = workspace.values(["chat_api_image", "patient_api_image"], GIVEN)
+    assert found == {"chat_api_image": "r/chat:v1.0", "patient_api_image": None}
+    assert calls(workspace)[-1] == (
+        "jsonencode({chat_api_image = var.chat_api_image, patient_api_image = var.patient_api_image})"
+    )
+
+
+@pytest.mark.parametrize(
+    ("providers", "kept"),
+    [(["gavinbunney/kubectl"], False), (["gavinbunney/kubectl", "hashicorp/aws"], True), (["hashicorp/aws"], True)],
+)
+def test_init_removes_a_lock_that_holds_only_our_own_build(
+    workspace: Workspace, providers: list[str], *, kept: bool
+) -> None:
+    """The hash of a provider built here changes with the compiler; a lock of others' providers stays."""
+    lock = workspace.folder / ".terraform.lock.hcl"
+    text = "\n".join(f'provider "registry.example/{name}" {{\n}}' for name in providers)
+    lock.write_text(text, encoding="utf-8")
+    assert locked_providers(text) == set(providers)
+    workspace.init()
+    assert lock.exists() is kept
+
+
+def test_environment_that_does_not_exist_is_refused_with_those_there_are() -> None:
+    """The message lists the folders of infra/terraform/envs."""
+    with pytest.raises(WorkspaceError, match=r'--env "prod" is not an environment; there are demo, local'):
+        environment_folder("prod")
+
+
+def test_configuration_hash_tells_a_moved_file_from_none(workspace: Workspace) -> None:
+    """Names count as contents do."""
+    before = configuration_sha256(workspace.folder)
+    (workspace.folder / "main.tf").rename(workspace.folder / "app.tf")
+    assert configuration_sha256(workspace.folder) != before
+
+
+def test_image_variables_are_found_by_their_names(tmp_path: Path) -> None:
+    """A variable is an image's by its ending, not by having the word in its name."""
+    (tmp_path / "variables.tf").write_text(
+        'variable "chat_api_image" {\n}\nvariable "image_pull_policy" {\n}\n', encoding="utf-8"
+    )
+    assert image_variables(tmp_path) == ["chat_api_image"]
