@@ -136,7 +136,7 @@ def memory_verdict(
         nodes = _read_nodes(claim, workload, snapshot)
     else:
         nodes = _planned_nodes(claim, planned, use)
-    evidence = (*_evidence(claim, workload, use), *nodes.evidence, *_compared(claim, planned, use))
+    evidence = (*_compared(claim, planned, use), *nodes.evidence, *_evidence(claim, workload, use))
     return judged(
         "FIT-1",
         [replace(each, evidence=evidence) for each in [*findings, *nodes.findings]],

@@ -1,0 +1,228 @@
+"""``terraform show -json PLAN`` -> frozen records: which object changes how, field by field.
+
+The kubectl provider carries a whole manifest in one string (``yaml_body``, marked sensitive and all the same readable),
+so it is parsed before and after, and only the values of fields that are safe to show leave this module. Whether a
+change is allowed is judged in ``verdict``.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import yaml
+
+HIDDEN = "(not shown)"
+ABSENT = "(none)"
+
+#: Fields whose values hold no secret, by the end of their path. Everything else is named, and its value kept back.
+_SHOWN_FIELDS = frozenset(
+    {
+        "image",
+        "replicas",
+        "minReplicas",
+        "maxReplicas",
+        "maxSurge",
+        "maxUnavailable",
+        "cpu",
+        "memory",
+        "ephemeral-storage",
+        "averageUtilization",
+        "port",
+        "targetPort",
+        "containerPort",
+        "path",
+        "type",
+        "terminationGracePeriodSeconds",
+        "progressDeadlineSeconds",
+        "initialDelaySeconds",
+        "periodSeconds",
+        "timeoutSeconds",
+        "failureThreshold",
+        "seconds",
+        "storageClassName",
+        "storage",
+    }
+)
+
+Raw = Mapping[str, Any]
+
+
+class PlanError(Exception):
+    """The plan is not what ``terraform show -json`` writes, or holds what this module does not understand."""
+
+
+class Action(StrEnum):
+    """What applying the plan does to one object."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+    NOTHING = "nothing"
+
+
+_ACTIONS = {
+    ("no-op",): Action.NOTHING,
+    ("read",): Action.NOTHING,
+    ("create",): Action.CREATE,
+    ("update",): Action.UPDATE,
+    ("delete",): Action.DELETE,
+    ("delete", "create"): Action.REPLACE,
+    ("create", "delete"): Action.REPLACE,
+    # Removed from the state and left in the cluster (Terraform 1.7, `removed` blocks).
+    ("forget",): Action.NOTHING,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldChange:
+    """One field of a manifest; values that may be secrets are HIDDEN, a missing one is ABSENT."""
+
+    path: str
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        """Return the change as one line."""
+        return f"{self.path}: {self.before} -> {self.after}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What the plan does to one resource.
+
+    Attributes:
+        name: ``Kind/name`` of a manifest, else terraform's address.
+        kind: the manifest's kind, else terraform's resource type.
+        drifted: it would be updated although its manifest is the same as before: the cluster was changed meanwhile.
+    """
+
+    name: str
+    kind: str
+    address: str
+    action: Action
+    fields: tuple[FieldChange, ...] = ()
+    drifted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A saved plan.
+
+    Attributes:
+        complete: False if terraform says that planning did not cover everything, or that applying needs another plan.
+        errored: planning ended in an error.
+        created_at: when terraform made it; None if it does not say.
+    """
+
+    changes: tuple[Change, ...]
+    terraform_version: str
+    complete: bool = True
+    errored: bool = False
+    created_at: datetime | None = None
+
+    @property
+    def effective(self) -> tuple[Change, ...]:
+        """Return what applying would do, without what stays as it is."""
+        return tuple(each for each in self.changes if each.action is not Action.NOTHING)
+
+
+def parse_plan(raw: Raw, *, known_keys: Sequence[str] = ()) -> Plan:
+    """Return the plan's records.
+
+    Args:
+        raw: the parsed JSON.
+        known_keys: environment variables that are settings of the service: their values may be shown.
+
+    Raises:
+        PlanError: not a plan, an unknown action, or a manifest that is no YAML mapping; never with a manifest's text.
+    """
+    if "format_version" not in raw:
+        raise PlanError("not a plan: format_version is missing; write it with `terraform show -json PLAN`")
+    shown = frozenset(known_keys)
+    return Plan(
+        changes=tuple(_change(each, shown) for each in raw.get("resource_changes", []) if each.get("mode") != "data"),
+        terraform_version=str(raw.get("terraform_version", "unknown")),
+        complete=bool(raw.get("complete", True)),
+        errored=bool(raw.get("errored", False)),
+        created_at=_time(raw.get("timestamp")),
+    )
+
+
+def _time(value: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(value)).astimezone(UTC) if value else None
+    except ValueError as error:
+        raise PlanError(f"timestamp: {value!r} is no RFC 3339 time") from error
+
+
+def _change(entry: Raw, known_keys: frozenset[str]) -> Change:
+    address = str(entry.get("address", "?"))
+    change = entry.get("change", {})
+    actions = tuple(change.get("actions", ()))
+    if actions not in _ACTIONS:
+        raise PlanError(
+            f"{address}: actions {list(actions)} are unknown; known are {[list(each) for each in _ACTIONS]}"
+        )
+    before, after = (_manifest(address, side, change.get(side)) for side in ("before", "after"))
+    action = _ACTIONS[actions]
+    named = after or before
+    kind = str(named.get("kind", "")) if named else str(entry.get("type", ""))
+    name = f"{kind}/{(named.get('metadata') or {}).get('name', '?')}" if named else address
+    if action is Action.NOTHING:
+        return Change(name=name, kind=kind, address=address, action=action)
+    fields = tuple(_differences(before, after, known_keys)) if before and after else ()
+    drifted = action is Action.UPDATE and before is not None and not fields
+    return Change(name=name, kind=kind, address=address, action=action, fields=fields, drifted=drifted)
+
+
+def _manifest(address: str, side: str, values: object) -> dict[str, Any] | None:
+    body = values.get("yaml_body") if isinstance(values, Mapping) else None
+    if body is None:
+        return None
+    try:
+        document = yaml.safe_load(body)
+    except yaml.YAMLError:
+        # Not chained: the parser quotes the manifest, which may hold a secret.
+        raise PlanError(f"{address}: yaml_body {side} the change is not YAML") from None
+    if not isinstance(document, dict):
+        raise PlanError(f"{address}: yaml_body {side} the change is not a mapping")
+    return document
+
+
+def _differences(before: Raw, after: Raw, known_keys: frozenset[str]) -> Iterator[FieldChange]:
+    old, new = dict(_leaves(before)), dict(_leaves(after))
+    for path in sorted(old.keys() | new.keys()):
+        if old.get(path) != new.get(path):
+            yield FieldChange(
+                path=path, before=_shown(path, old.get(path), known_keys), after=_shown(path, new.get(path), known_keys)
+            )
+
+
+def _leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """Yield every scalar with its path; an item of a list goes by its ``name`` where it has one."""
+    if isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            yield from _leaves(
+                item, f"{path}.{key}" if path and "." not in str(key) else f"{path}[{key}]" if path else str(key)
+            )
+    elif isinstance(value, list) and value:
+        for index, item in enumerate(value):
+            label = item.get("name", index) if isinstance(item, Mapping) else index
+            yield from _leaves(item, f"{path}[{label}]")
+    else:
+        yield path, value
+
+
+def _shown(path: str, value: object, known_keys: frozenset[str]) -> str:
+    if value is None:
+        return ABSENT
+    head, _, field = path.rpartition(".")
+    if field in _SHOWN_FIELDS:
+        return str(value)
+    _, marker, key = head.rpartition(".env[")
+    if field == "value" and marker and key.removesuffix("]") in known_keys and "@" not in str(value):
+        return str(value)
+    return str(value) if field == "name" and marker else HIDDEN

@@ -1,0 +1,113 @@
+"""What preflight looks at: the deploy as it is meant to be, the model, the nodes planned or read, the image, the plan.
+
+A cluster is read only if the target has one; offline, none of this imports a Kubernetes, HTTP or AWS client.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from gate.context import Gate
+from gate.plan.parse import Plan, parse_plan
+from gate.readers.errors import Malformed, NotFound
+from gate.readers.manifests import read_plan
+from gate.readers.models import MODELS, SETTINGS, model_facts, settings_schema
+from gate.records import Deployment, Hpa, ModelFacts, SettingsSchema, Snapshot
+from gate.sizing.instances import UnknownInstanceTypeError, instance
+from gate.sizing.offers import Planned, closed_to, system_pods
+
+#: What terraform reads from an environment's folder and from the modules below the same root.
+CONFIGURATION = ("*.tf", "*.tfvars", "*.tftpl")
+MODULES = Path("infra/terraform/modules")
+
+
+@pytest.fixture(scope="session")
+def snapshot(gate: Gate) -> Snapshot | None:
+    """The run's Snapshot, None where the target has no cluster."""
+    return gate.snapshot() if gate.target.has("cluster") else None
+
+
+@pytest.fixture(scope="session")
+def workload(gate: Gate) -> Deployment:
+    """The Deployment as it is meant to be."""
+    name = gate.target.cluster.deployment
+    found = gate.desired.deployment(name)
+    if found is None:
+        raise NotFound(f"{gate.desired.source}: no Deployment/{name}; render or plan the manifests again")
+    if found.template.container(gate.target.cluster.container) is None:
+        names = ", ".join(each.name for each in found.template.containers)
+        raise Malformed(f"Deployment/{name} has no container {gate.target.cluster.container!r}; it has {names}")
+    return found
+
+
+@pytest.fixture(scope="session")
+def hpa(gate: Gate) -> Hpa | None:
+    """The HorizontalPodAutoscaler as it is meant to be, None if there is none."""
+    return gate.desired.hpa(gate.target.cluster.hpa)
+
+
+@pytest.fixture(scope="session")
+def model(gate: Gate) -> ModelFacts:
+    """The model that is to answer."""
+    return model_facts(gate.target.model.name, gate.root / MODELS)
+
+
+@pytest.fixture(scope="session")
+def settings(gate: Gate) -> SettingsSchema:
+    """Every setting of the service."""
+    return replace(settings_schema(gate.root / SETTINGS), source=str(SETTINGS))
+
+
+@pytest.fixture(scope="session")
+def planned(gate: Gate) -> Planned | None:
+    """The nodes as planned, None where the target does not name them."""
+    nodes = gate.target.nodes
+    if nodes is None:
+        return None
+    return Planned(
+        nodes=nodes, system=system_pods(with_hpa=bool(gate.desired.hpas), with_claims=bool(gate.desired.claims))
+    )
+
+
+@pytest.fixture(scope="session")
+def platforms(snapshot: Snapshot | None, planned: Planned | None, workload: Deployment) -> frozenset[str]:
+    """The OS/ARCH of the nodes that may get the pod, empty where nothing is known about them."""
+    if snapshot is not None and snapshot.nodes:
+        return frozenset(
+            f"{node.operating_system}/{node.architecture}"
+            for node in snapshot.nodes
+            if not closed_to(node, workload.template)
+        )
+    try:
+        return frozenset({f"linux/{instance(planned.nodes.instance_type).architecture}"} if planned else ())
+    except UnknownInstanceTypeError:
+        return frozenset()
+
+
+@pytest.fixture(scope="session")
+def plan(gate: Gate, settings: SettingsSchema) -> Plan:
+    """The saved Terraform plan."""
+    path = gate.target.desired.plan
+    if path is None:
+        raise NotFound("the target names no plan")
+    return parse_plan(read_plan(gate.root / path), known_keys=[each.key for each in settings.settings])
+
+
+@pytest.fixture(scope="session")
+def configuration(gate: Gate) -> tuple[Path, datetime]:
+    """The configuration file of the plan's environment or of a module that was changed last, and when."""
+    plan = gate.target.desired.plan
+    files = list(_configuration(gate.root, plan.parent if plan else MODULES))
+    if not files:
+        raise NotFound(f"no Terraform configuration beside {plan} or below {MODULES}")
+    newest = max(files, key=lambda each: each.stat().st_mtime)
+    return newest.relative_to(gate.root), datetime.fromtimestamp(newest.stat().st_mtime, UTC)
+
+
+def _configuration(root: Path, environment: Path) -> Iterator[Path]:
+    for pattern in CONFIGURATION:
+        yield from (root / environment).glob(pattern)
+        yield from (root / MODULES).rglob(pattern)

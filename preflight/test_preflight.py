@@ -1,0 +1,91 @@
+"""What must hold before a deploy. The order is a ladder: what is wrong further up explains what fails below."""
+
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from gate.context import Gate
+from gate.diagnosis.config import config_verdict
+from gate.diagnosis.hpa import metrics_api_verdict
+from gate.diagnosis.registry_image import image_verdict
+from gate.plan.parse import Plan
+from gate.plan.verdict import plan_verdict
+from gate.records import Deployment, Hpa, ModelFacts, SettingsSchema, Snapshot
+from gate.sizing.capacity import capacity_verdict
+from gate.sizing.fit import memory_verdict
+from gate.sizing.nodes import node_verdict
+from gate.sizing.offers import Planned
+
+pytestmark = pytest.mark.preflight
+
+
+@pytest.mark.criterion("CFG-1")
+def test_environment_is_what_the_service_reads(gate: Gate, workload: Deployment, settings: SettingsSchema) -> None:
+    """Every key is a setting, every value parses, and the mode is the target's model."""
+    gate.judge(
+        config_verdict(workload, container=gate.target.cluster.container, schema=settings, model=gate.target.model.name)
+    )
+
+
+@pytest.mark.criterion("NODE-1")
+def test_node_type_is_known(gate: Gate, snapshot: Snapshot | None) -> None:
+    """What a node can allocate is read or computed."""
+    gate.judge(node_verdict(nodes=gate.target.nodes, snapshot=snapshot))
+
+
+@pytest.mark.criterion("FIT-1")
+def test_memory_of_model_fits(
+    gate: Gate, model: ModelFacts, workload: Deployment, planned: Planned | None, snapshot: Snapshot | None
+) -> None:
+    """Weights, KV cache and runtime fit the memory limit and the node."""
+    gate.judge(
+        memory_verdict(
+            model,
+            workload,
+            container=gate.target.cluster.container,
+            use=gate.target.model,
+            planned=planned,
+            snapshot=snapshot,
+        )
+    )
+
+
+@pytest.mark.criterion("FIT-2")
+def test_pods_fit_free_capacity(
+    gate: Gate, workload: Deployment, hpa: Hpa | None, planned: Planned | None, snapshot: Snapshot | None
+) -> None:
+    """The minimum of replicas and the surge of the rolling update find room."""
+    gate.judge(capacity_verdict(workload, hpa=hpa, planned=planned, snapshot=snapshot))
+
+
+@pytest.mark.criterion("IMG-1")
+def test_image_exists_for_the_nodes(gate: Gate, workload: Deployment, platforms: frozenset[str]) -> None:
+    """The image is in its registry, for the nodes' platform, and named by digest."""
+    from gate.readers.registry import read_image  # noqa: PLC0415  # httpx costs 0.2 s, and offline needs none
+
+    container = workload.template.container(gate.target.cluster.container)
+    reference = container.image if container else ""
+    facts = read_image(reference, gate.target.registry)
+    gate.judge(image_verdict(facts, reference=reference, platforms=platforms))
+
+
+@pytest.mark.criterion("MET-0")
+def test_metrics_api_serves(gate: Gate) -> None:
+    """The metrics API serves, so that an HPA can work."""
+    gate.judge(metrics_api_verdict(gate.snapshot()))
+
+
+@pytest.mark.criterion("TFP-1")
+def test_plan_changes_only_this_deploy(gate: Gate, plan: Plan, configuration: tuple[Path, datetime]) -> None:
+    """The saved plan changes what this deploy is about, and destroys nothing that holds data."""
+    newest, changed_at = configuration
+    gate.judge(
+        plan_verdict(
+            plan,
+            allowed_changes=gate.target.desired.allowed_changes,
+            source=str(gate.target.desired.plan),
+            configuration_at=changed_at,
+            configuration=str(newest),
+        )
+    )
