@@ -40,7 +40,9 @@ def cause_link(cause: Cause) -> str:
 def headline(run: Run) -> str:
     """Return the outcome in one sentence, for a banner."""
     if run.interrupted or run.exit_code == ExitCode.INTERRUPTED:
-        return f"Interrupted after {len(run.judgements)} criteria: what was judged so far is here, the rest is unknown"
+        return (
+            f"Interrupted after {_criteria(len(run.judgements))}: what was judged so far is here, the rest is unknown"
+        )
     if trouble := _OWN_TROUBLE.get(run.exit_code):
         return f"Nothing can be said for sure: {trouble}"
     counts = run.counts

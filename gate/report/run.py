@@ -129,7 +129,8 @@ class Judgement:
     node_id: str
 
     def __post_init__(self) -> None:
-        """Make every text safe to show, the details plain data and the time UTC."""
+        """Make every text safe to show, the details plain data, the time UTC and the duration whole milliseconds."""
+        object.__setattr__(self, "duration_s", round(self.duration_s, 3))
         object.__setattr__(self, "verdict", _showable_verdict(self.verdict))
         object.__setattr__(self, "title", showable(self.title))
         object.__setattr__(self, "node_id", showable(self.node_id))
@@ -312,6 +313,6 @@ def _judgement_to_json(judgement: Judgement) -> dict[str, object]:
         "symptoms": list(verdict.symptoms),
         "details": dict(verdict.details),
         "started_at": judgement.started_at.isoformat(),
-        "duration_s": round(judgement.duration_s, 3),
+        "duration_s": judgement.duration_s,
         "node_id": judgement.node_id,
     }

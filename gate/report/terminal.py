@@ -15,6 +15,9 @@ DEFAULT_WIDTH = 120
 _COLOURS = {Status.PASS: "32", Status.WARN: "33", Status.FAIL: "31;1", Status.INCONCLUSIVE: "35;1"}
 _STATUS_WIDTH = max(map(len, WORDS.values()))
 _LABEL_WIDTH = 9
+_ID_WIDTH = 6
+#: On a terminal too narrow for more, the line wraps.
+_LEAST_ROOM = 20
 #: Lines that a block has beside its evidence: reason, remedy, and symptoms or where to read on.
 _EVIDENCE_LINES = 2
 
@@ -43,10 +46,10 @@ def _criterion_line(judgement: Judgement, color: bool, width: int) -> str:  # no
     verdict = judgement.verdict
     word = _painted(f"{WORDS[verdict.status]:<{_STATUS_WIDTH}}", _COLOURS[verdict.status], color)
     told = one_line(verdict.reason) if verdict.cause is None else f"{verdict.cause}: {one_line(judgement.title)}"
-    took = duration(judgement.duration_s)
-    room = max(20, width - _STATUS_WIDTH - len(verdict.criterion) - len(took) - 8)
+    took = f"({duration(judgement.duration_s)})"
+    room = max(_LEAST_ROOM, width - len("    ") - _STATUS_WIDTH - _ID_WIDTH - len("    ") - len(took))
     told = told if len(told) <= room else told[: room - 1] + "…"
-    return f"  {word}  {verdict.criterion:<6}  {told}  ({took})"
+    return f"  {word}  {verdict.criterion:<{_ID_WIDTH}}  {told}  {took}"
 
 
 def _block(judgement: Judgement, color: bool) -> list[str]:  # noqa: FBT001  # private, one call
