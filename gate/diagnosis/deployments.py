@@ -101,7 +101,7 @@ def examine(snapshot: Snapshot, name: str) -> Rollout:
         *_ranked((*grouped(found), *ended), total=len(everything)),
         *_deadline(snapshot, deployment),
         *(_in_progress(snapshot, deployment, newest, pods, faulty) if incomplete else ()),
-        *_old(snapshot, deployment, newest),
+        *_old(snapshot, deployment, newest, incomplete=incomplete),
     )
     return Rollout(deployment, newest, pods, faults)
 
@@ -192,7 +192,9 @@ def _in_progress(
     )
 
 
-def _old(snapshot: Snapshot, deployment: Deployment, newest: ReplicaSet | None) -> Iterator[RolloutFault]:
+def _old(
+    snapshot: Snapshot, deployment: Deployment, newest: ReplicaSet | None, *, incomplete: bool
+) -> Iterator[RolloutFault]:
     if newest is None:
         return
     left = old_pods(snapshot, deployment, newest)
@@ -212,20 +214,32 @@ def _old(snapshot: Snapshot, deployment: Deployment, newest: ReplicaSet | None) 
             final=True,
         )
     lingering = [pod for pod in left if pod not in stuck]
-    lingering.extend(_strays(snapshot, deployment))
     if lingering:
         leaving = sum(pod.terminating for pod in lingering)
         yield RolloutFault(
             Finding(
                 Status.FAIL,
                 Cause.ROLLOUT_OLD_PODS_LEFT,
-                f"{count(len(lingering), 'pod')} not of revision {deployment.revision} still run "
+                f"{count(len(lingering), 'pod')} of an older revision still run "
                 f"({names([pod.name for pod in lingering])}), {leaving} of them being deleted.",
                 tuple(_owner(pod, snapshot) for pod in lingering),
-                f"Wait for the rolling update, or see whose they are: "
-                f"kubectl get pods -n {snapshot.namespace} -o wide --show-labels",
+                f"Wait for the rolling update: kubectl rollout status deployment/{deployment.name} "
+                f"-n {snapshot.namespace}",
             ),
             final=False,
+        )
+    strays = _strays(snapshot, deployment)
+    if strays:
+        yield RolloutFault(
+            Finding(
+                Status.FAIL,
+                Cause.ROLLOUT_OLD_PODS_LEFT,
+                f"{count(len(strays), 'pod')} ({names([pod.name for pod in strays])}) carry the labels of "
+                f"{deployment.name} and belong to none of its revisions: the Service sends them requests too.",
+                tuple(_owner(pod, snapshot) for pod in strays),
+                f"Take them away, or change their labels: kubectl delete pod {strays[0].name} -n {snapshot.namespace}",
+            ),
+            final=not incomplete and not any(pod.terminating for pod in strays),
         )
 
 

@@ -10,14 +10,14 @@ from gate.causes import Cause
 from gate.diagnosis import tolerances
 from gate.diagnosis.deployments import Rollout, blocked, examine
 from gate.diagnosis.faults import grouped
-from gate.diagnosis.ownership import ENDED, newest_replica_set, owned_by, pods_of_deployment
+from gate.diagnosis.ownership import ENDED, counted, newest_replica_set, owned_by, pods_of, pods_of_deployment
 from gate.diagnosis.pods import restart_faults
 from gate.diagnosis.window import StableWindow
 from gate.diagnosis.wording import count, duration, names, seconds_between
 from gate.records import Deployment, Pod, Snapshot
 from gate.verdict import Evidence, Finding, Status, Verdict, inconclusive, judged, passed
 
-__all__ = ["StableWindow", "digest_verdict", "rollout_verdict"]
+__all__ = ["StableWindow", "digest_verdict", "newest_pods", "rollout_verdict"]
 
 
 def rollout_verdict(snapshot: Snapshot, *, deployment: str, window: StableWindow | None = None) -> Verdict:
@@ -40,6 +40,13 @@ def rollout_verdict(snapshot: Snapshot, *, deployment: str, window: StableWindow
     warned = grouped(fault for pod in rollout.pods for fault in restart_faults(snapshot, pod))
     findings.extend(group.finding(total) for group in warned)
     return judged("POD-1", findings, _complete(snapshot, rollout, window))
+
+
+def newest_pods(snapshot: Snapshot, *, deployment: str) -> tuple[Pod, ...]:
+    """Return the pods of the newest revision that have neither ended nor are being deleted, ready or not."""
+    found = snapshot.deployment(deployment)
+    newest = newest_replica_set(snapshot, found) if found else None
+    return counted(pods_of(snapshot, newest)) if newest else ()
 
 
 def _instability(snapshot: Snapshot, rollout: Rollout, window: StableWindow | None) -> Iterator[Finding]:
