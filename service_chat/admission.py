@@ -76,8 +76,8 @@ class Admission:
             return Ticket(self._leave, queued_s=0.0)
         if len(self._queue) >= self._max_waiting:
             raise QueueFullError(
-                f"{self._running} requests are being answered and {len(self._queue)} wait (MAX_QUEUE="
-                f"{self._max_waiting})"
+                f"{self._running} at work and {len(self._queue)} waiting, which is as many as may wait "
+                f"(MAX_QUEUE={self._max_waiting})"
             )
         return await self._wait(deadline_s)
 

@@ -78,8 +78,9 @@ async def _load(at: Runtime, on_load_failure: Callable[[str], None]) -> None:
     try:
         await asyncio.to_thread(at.manager.load)
     except ModelLoadError as error:
-        _log.error("Model could not be loaded", cause=str(error))  # the cause is the message; no stack
-        on_load_failure(str(error))
+        name = at.settings.llm_mode
+        _log.error("Model could not be loaded", model=name, cause=str(error))  # the cause says it all
+        on_load_failure(f"{name}: {error}")
         return
     loaded = at.manager.loaded
     if loaded is None:  # closed again while it loaded

@@ -22,7 +22,9 @@ Metrics (Prometheus, GET /metrics):
 
 import logging
 import sys
+import traceback
 from collections.abc import Iterable
+from pathlib import Path
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -34,6 +36,9 @@ from service_chat import resources
 
 # Up to the longest deadline anyone has asked of a CPU; 10 s is the bound that callers are promised.
 _SECONDS = (0.1, 0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 30, 60, 120, 300)
+
+# Of a traceback, from the place of the error outwards: enough to find it.
+_FRAMES = 8
 
 
 class _Kernel(Collector):
@@ -83,6 +88,22 @@ class Metrics:
         self.load_seconds = Gauge("carepath_chat_model_load_seconds", "Time the load took.", registry=self.registry)
 
 
+def _exception_without_its_message(
+    _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Replace an exception by its type and where it came from: its message may quote a patient's record."""
+    record = event.get("_record")
+    exc_info = event.pop("exc_info", None) or (record.exc_info if isinstance(record, logging.LogRecord) else None)
+    if exc_info is True:
+        exc_info = sys.exc_info()
+    error = exc_info[1] if isinstance(exc_info, tuple) else exc_info
+    if isinstance(error, BaseException):
+        event["exception"] = type(error).__name__
+        frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+        event["frames"] = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]
+    return event
+
+
 def configure_logging(level: str) -> None:
     """Send the service's and its libraries' log lines to stdout as JSON, from `level` up."""
     shared: list[structlog.typing.Processor] = [
@@ -90,7 +111,7 @@ def configure_logging(level: str) -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-        structlog.processors.format_exc_info,
+        _exception_without_its_message,
     ]
     structlog.configure(
         processors=[

@@ -11,6 +11,7 @@ from contextvars import ContextVar
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service_chat.runtime import Runtime
@@ -53,12 +54,12 @@ class RequestTelemetry:
         _trace_id.set(trace_id)
         structlog.contextvars.bind_contextvars(trace_id=trace_id)
         started_s = time.perf_counter()
-        status = 500
+        status: int | None = None
 
         async def observed(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = int(message["status"])
                 headers = MutableHeaders(scope=message)
                 headers["X-Trace-Id"] = trace_id
                 if self._runtime.draining:
@@ -67,6 +68,12 @@ class RequestTelemetry:
 
         try:
             await self._app(scope, receive, observed)
+        except Exception:  # noqa: BLE001 # a bug can be of any type
+            # The outermost place that knows the trace id. A bug is told here, once, and without its message; uvicorn
+            # would log the whole traceback, which may quote a patient's record.
+            _log.exception("unexpected error")
+            if status is None:
+                await JSONResponse({"detail": f"internal error; trace id {trace_id}"}, 500)(scope, receive, observed)
         finally:
             route = getattr(scope.get("route"), "path", "unmatched")
             self._runtime.metrics.requests.labels(route, str(status)).inc()

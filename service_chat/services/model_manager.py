@@ -125,13 +125,13 @@ class ModelManager:
                 download.fetch(spec, self._settings.model_cache_dir)
             if not path.exists():
                 raise ModelLoadError(
-                    f"{name}: {path} does not exist (MODEL_CACHE_DIR={path.parent}): build the image with "
+                    f"{path} does not exist (MODEL_CACHE_DIR={path.parent}): build the image with "
                     "DOWNLOAD_MODEL=true, mount a volume that holds the file, or set DOWNLOAD_MODEL=true to fetch it"
                 )
             digest = download.verified(path, spec)  # reading it all also warms the page cache for the load
             engine = self._factory(path, self._settings)
         except (download.DownloadError, EngineError, OSError) as error:
-            raise ModelLoadError(f"{name}: {error}") from error
+            raise ModelLoadError(str(error)) from error
         load_seconds = round(time.perf_counter() - started_s, 3)
         memory = resources.memory()
         _log.info(

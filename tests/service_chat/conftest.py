@@ -1,6 +1,5 @@
 """Settings, an app and its parts; nothing here opens a socket or reads a model."""
 
-import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -17,7 +16,7 @@ from service_chat.runtime import Runtime
 from service_chat.services.model_manager import ModelManager, State
 from service_chat.services.patients import PatientApi
 from service_chat.settings import Settings
-from tests.service_chat.fakes import FakeEngine, patient_api
+from tests.service_chat.fakes import FakeEngine, patient_api, until
 
 MODEL = "SmolLM2-135M-Instruct"
 WEIGHTS = b"not weights, but the catalogue of this test says that they are"
@@ -67,20 +66,32 @@ def model_folder(tmp_path: Path, spec: ModelSpec, monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture
 def running(model_folder: Path) -> Running:
-    """Start the app with a fake engine and a fake patient API; settings by field name."""
+    """Start the app with a fake engine and a fake patient API, settings by field name.
+
+    `load` runs on the loading thread; with it, the app is handed over before the model is loaded.
+    """
 
     @asynccontextmanager
     async def start(
-        engine: FakeEngine | None = None, patients: PatientApi | None = None, *, loaded: bool = True, **chosen: object
+        engine: FakeEngine | None = None,
+        patients: PatientApi | None = None,
+        load: Callable[[], None] | None = None,
+        **chosen: object,
     ) -> AsyncIterator[Service]:
         fake = engine or FakeEngine()
+
+        def loaded(_path: Path, _settings: Settings) -> FakeEngine:
+            if load is not None:
+                load()
+            return fake
+
         failures: list[str] = []
         fields = {"llm_mode": MODEL, "model_cache_dir": model_folder, **chosen}
         settings = Settings.model_validate(fields)
         app = create_app(
             settings,
             on_load_failure=failures.append,
-            manager=ModelManager(settings, lambda _path, _settings: fake),
+            manager=ModelManager(settings, loaded),
             patients=patients or patient_api(),
         )
         runtime: Runtime = app.state.runtime
@@ -90,13 +101,8 @@ def running(model_folder: Path) -> Running:
             httpx.AsyncClient(transport=transport, base_url="http://chat") as c,
         ):
             service = Service(app, c, runtime, fake, failures)
-            if loaded:
-                await _loaded(runtime)
+            if load is None:
+                await until(lambda: runtime.manager.state is not State.LOADING)
             yield service
 
     return start
-
-
-async def _loaded(runtime: Runtime) -> None:
-    while runtime.manager.state is State.LOADING:  # noqa: ASYNC110 # a thread sets it
-        await asyncio.sleep(0.001)

@@ -1,7 +1,8 @@
 """Stand-ins with the same Protocols as the real things, checked by the same contract test."""
 
+import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -99,3 +100,9 @@ def _known_patient(request: httpx.Request) -> httpx.Response:
     if request.url.path == f"/patients/{PATIENT['mrn']}/summary":
         return httpx.Response(200, json=PATIENT)
     return httpx.Response(404, json={"detail": "not found"})
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Return once the condition holds; the test's own timeout bounds it."""
+    while not condition():  # noqa: ASYNC110 # other threads make it true, no event tells of it
+        await asyncio.sleep(0.001)

@@ -10,7 +10,7 @@ import pytest
 
 from service_chat.engines.mock import MOCK_TEXT
 from tests.service_chat.conftest import MODEL, Running
-from tests.service_chat.fakes import BASE_URL, PATIENT, QUERY, FakeEngine, engine_failure, patient_api
+from tests.service_chat.fakes import BASE_URL, PATIENT, QUERY, FakeEngine, engine_failure, patient_api, until
 
 QUESTION = {"patient_mrn": "MRN-001", "query": QUERY}
 BODY_KEYS = ["trace_id", "patient_mrn", "query", "llm_mode", "response", "inference_time_ms", "conversation_id"]
@@ -180,10 +180,10 @@ def test_triage_before_the_model_is_loaded_is_503(running: Running) -> None:
     """A request that comes too early is told so and does not wait for the load."""
 
     async def run() -> None:
-        async with running(loaded=False) as service:
-            # Nothing was awaited since the start: the loading task has not run.
-            service.runtime.manager.load = lambda: None  # type: ignore[method-assign]
+        gate = threading.Event()
+        async with running(load=gate.wait) as service:
             response = await service.client.post("/triage", json=QUESTION)
+            gate.set()
         assert response.status_code == 503
         assert response.json() == {"detail": f"model {MODEL} is not loaded: the model is being loaded"}
 
@@ -197,8 +197,7 @@ def test_triage_queue_full_is_429_and_the_others_are_answered(running: Running) 
         gate = threading.Event()
         async with running(FakeEngine(gate=gate), max_queue=1) as service:
             first, second = (asyncio.create_task(service.client.post("/triage", json=QUESTION)) for _ in range(2))
-            while service.runtime.admission.waiting < 1:  # noqa: ASYNC110 # no event tells of it
-                await asyncio.sleep(0.001)
+            await until(lambda: service.runtime.admission.waiting == 1)
             third = await service.client.post("/triage", json=QUESTION)
             scrape = (await service.client.get("/metrics")).text
             gate.set()
@@ -206,7 +205,7 @@ def test_triage_queue_full_is_429_and_the_others_are_answered(running: Running) 
             queued_ms = int((await second).headers["X-Queue-Ms"])
         assert third.status_code == 429
         assert third.headers["Retry-After"] == "2"
-        assert third.json() == {"detail": "1 requests are being answered and 1 wait (MAX_QUEUE=1)"}
+        assert third.json() == {"detail": "1 at work and 1 waiting, which is as many as may wait (MAX_QUEUE=1)"}
         assert "carepath_chat_queue_length 1.0" in scrape
         assert 'carepath_chat_refused_total{reason="queue_full"} 1.0' in scrape
         assert answered == [200, 200]
@@ -223,8 +222,7 @@ def test_triage_deadline_in_the_queue_is_503_and_counted_apart(running: Running)
         engine = FakeEngine(gate=gate, deaf=True)
         async with running(engine, request_deadline_s=0.15, db_api_timeout_s=0.1) as service:
             first = asyncio.create_task(service.client.post("/triage", json=QUESTION))
-            while service.runtime.admission.running < 1:  # noqa: ASYNC110 # no event tells of it
-                await asyncio.sleep(0.001)
+            await until(lambda: service.runtime.admission.running == 1)
             second = await service.client.post("/triage", json=QUESTION)
             refused = service.metric("carepath_chat_refused_total", reason="deadline_waiting")
             gate.set()
@@ -276,6 +274,7 @@ def test_triage_engine_that_does_not_stop_is_left_behind_and_keeps_its_slot(runn
     [
         (FakeEngine(replies=("",)), 502, "the model's answer is empty ("),
         (FakeEngine(replies=("<think>only thoughts",)), 502, "the model's answer is empty ("),
+        (FakeEngine(failure=KeyError("a bug")), 500, "internal error; trace id "),
         (FakeEngine(failure=engine_failure()), 500, "the fake engine failed"),
         (FakeEngine(context_tokens=50), 422, "44 + 64 tokens exceed 50"),
     ],
@@ -323,9 +322,8 @@ def test_triage_caller_that_hangs_up_stops_the_generation(running: Running) -> N
                 "headers": [(b"content-type", b"application/json")],
                 "http_version": "1.1",
             }
-            call = asyncio.create_task(service.app(scope, receive, send))  # type: ignore[arg-type]
-            while not engine.limits:  # noqa: ASYNC110 # a thread adds to it
-                await asyncio.sleep(0.001)
+            call = asyncio.create_task(service.app(scope, receive, send))
+            await until(lambda: bool(engine.limits))
             hang_up.set()
             assert await service.runtime.admission.drained(timeout_s=5)
             await call

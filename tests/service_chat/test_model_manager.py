@@ -1,0 +1,108 @@
+"""Loading: what is checked before, what is logged, what a failure says."""
+
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from service_chat.catalogue import ModelSpec
+from service_chat.errors import ModelNotLoadedError
+from service_chat.services.model_manager import ModelLoadError, ModelManager, State
+from service_chat.settings import Settings
+from tests.service_chat.conftest import MODEL
+from tests.service_chat.fakes import FakeEngine, engine_failure
+
+
+def _settings(folder: Path, **chosen: object) -> Settings:
+    return Settings.model_validate({"llm_mode": MODEL, "model_cache_dir": folder, **chosen})
+
+
+def _manager(folder: Path, **chosen: object) -> ModelManager:
+    return ModelManager(_settings(folder, **chosen), lambda _path, _settings: FakeEngine())
+
+
+def test_load_right_file_is_loaded_and_logged(model_folder: Path, spec: ModelSpec) -> None:
+    """Two lines tell of a load: that it begins, and what it took in seconds and memory."""
+    manager = _manager(model_folder)
+    with capture_logs() as lines:
+        manager.load()
+    assert [line["event"] for line in lines] == [
+        "Loading SmolLM2 model for the first time...",
+        "Model loaded successfully",
+    ]
+    assert lines[0]["model"] == MODEL
+    assert lines[0]["file"] == "SmolLM2-135M-Instruct.Q4_1.gguf"
+    assert lines[1]["load_seconds"] >= 0
+    assert lines[1]["memory_anonymous_mib"] > 0
+    assert manager.state is State.LOADED
+    assert manager.loaded is not None
+    assert manager.loaded.sha256 == spec.sha256
+
+
+def test_load_twice_loads_once(model_folder: Path) -> None:
+    """A second call finds the model in memory."""
+    made: list[FakeEngine] = []
+
+    def factory(_path: Path, _settings: Settings) -> FakeEngine:
+        made.append(FakeEngine())
+        return made[-1]
+
+    manager = ModelManager(_settings(model_folder), factory)
+    manager.load()
+    manager.load()
+    assert len(made) == 1
+    assert manager.engine() is made[0]
+
+
+def test_load_file_missing_says_how_to_get_it(tmp_path: Path) -> None:
+    """A pod without its model names folder and file, and the three ways to put it there."""
+    manager = _manager(tmp_path / "empty")
+    with pytest.raises(ModelLoadError) as caught:
+        manager.load()
+    assert str(caught.value) == (
+        f"{tmp_path}/empty/SmolLM2-135M-Instruct.Q4_1.gguf does not exist (MODEL_CACHE_DIR={tmp_path}/empty): build "
+        "the image with DOWNLOAD_MODEL=true, mount a volume that holds the file, or set DOWNLOAD_MODEL=true to fetch it"
+    )
+    assert manager.state is State.FAILED
+    with pytest.raises(ModelNotLoadedError, match="does not exist"):
+        manager.engine()
+
+
+def test_load_other_file_is_refused_with_both_digests(model_folder: Path, spec: ModelSpec) -> None:
+    """A half-copied or exchanged file is never loaded."""
+    (model_folder / spec.file).write_bytes(b"half")
+    with pytest.raises(ModelLoadError, match=rf"expected {spec.sha256} \(4 of 98362432 bytes\)"):
+        _manager(model_folder).load()
+
+
+def test_load_engine_fails_keeps_the_cause(model_folder: Path) -> None:
+    """What the engine says is what the load says."""
+
+    def factory(_path: Path, _settings: Settings) -> FakeEngine:
+        raise engine_failure()
+
+    manager = ModelManager(_settings(model_folder), factory)
+    with pytest.raises(ModelLoadError, match="the fake engine failed"):
+        manager.load()
+    assert manager.reason == "the fake engine failed"
+
+
+def test_load_mock_needs_no_file(tmp_path: Path) -> None:
+    """The mock is there at once and says nothing of loading."""
+    manager = ModelManager(Settings.model_validate({"llm_mode": "mock", "model_cache_dir": tmp_path}))
+    with capture_logs() as lines:
+        manager.load()
+    assert lines == []
+    assert manager.engine().name == "mock"
+
+
+def test_close_gives_the_engine_back(model_folder: Path) -> None:
+    """After close there is no model."""
+    manager = _manager(model_folder)
+    manager.load()
+    engine = manager.engine()
+    manager.close()
+    assert isinstance(engine, FakeEngine)
+    assert engine.closed
+    with pytest.raises(ModelNotLoadedError):
+        manager.engine()

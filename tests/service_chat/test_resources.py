@@ -1,0 +1,76 @@
+"""cgroup and proc files, recorded; v2 was recorded on EKS-like nodes, v1 on a Debian 12 machine."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from service_chat import resources
+from service_chat.resources import Memory, Throttling
+
+
+def _tree(root: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("files", "cores"),
+    [
+        ({"cpu.max": "150000 100000\n"}, 1.5),
+        ({"cpu.max": "max 100000\n"}, None),
+        ({"cpu/cpu.cfs_quota_us": "200000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 2.0),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None),
+        ({"cpu,cpuacct/cpu.cfs_quota_us": "50000\n", "cpu,cpuacct/cpu.cfs_period_us": "100000\n"}, 0.5),
+        ({}, None),
+    ],
+)
+def test_cpu_quota_cores_reads_both_cgroup_versions(tmp_path: Path, files: dict[str, str], cores: float | None) -> None:
+    """The limit in cores, or None where there is none."""
+    assert resources.cpu_quota_cores(_tree(tmp_path, files)) == cores
+
+
+@pytest.mark.parametrize(
+    ("quota", "threads"), [("50000", 1), ("100000", 1), ("199000", 1), ("200000", 2), ("800000", 4)]
+)
+def test_usable_threads_is_the_quota_rounded_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: str, threads: int
+) -> None:
+    """Never 0, never more than the quota pays for, never more than the CPUs there are."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3})
+    assert resources.usable_threads(_tree(tmp_path, {"cpu.max": f"{quota} 100000\n"})) == threads
+
+
+def test_usable_threads_no_quota_is_every_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a limit every CPU may compute."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2})
+    assert resources.usable_threads(tmp_path) == 3
+
+
+@pytest.mark.parametrize(
+    ("files", "throttling"),
+    [
+        ({"cpu.stat": "usage_usec 5\nnr_periods 120\nnr_throttled 30\nthrottled_usec 900\n"}, Throttling(120, 30)),
+        ({"cpu.stat": "usage_usec 5\nuser_usec 3\nsystem_usec 2\n"}, Throttling(0, 0)),
+        ({"cpu/cpu.stat": "nr_periods 7\nnr_throttled 1\nthrottled_time 12\n"}, Throttling(7, 1)),
+        ({}, Throttling(0, 0)),
+    ],
+)
+def test_throttling_reads_both_cgroup_versions(tmp_path: Path, files: dict[str, str], throttling: Throttling) -> None:
+    """Periods and throttled periods, 0 where no quota is counted."""
+    assert resources.throttling(_tree(tmp_path, files)) == throttling
+
+
+def test_memory_tells_anonymous_from_file(tmp_path: Path) -> None:
+    """Only the anonymous part can get the process killed."""
+    status = tmp_path / "status"
+    status.write_text("Name:\tpython\nVmRSS:\t  221000 kB\nRssAnon:\t  192872 kB\nRssFile:\t   25220 kB\n")
+    assert resources.memory(status) == Memory(192872 * 1024, 25220 * 1024)
+
+
+def test_memory_of_this_process_is_positive() -> None:
+    """The kernel's file of today reads as the recorded one does."""
+    assert resources.memory().anonymous_bytes > 0
