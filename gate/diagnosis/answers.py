@@ -11,13 +11,12 @@ from gate.causes import Cause
 from gate.diagnosis import likeness
 from gate.diagnosis.exchanges import (
     OK,
-    TOO_MANY_REQUESTS,
     answer_evidence,
     asked,
     exchange_evidence,
-    grouped_by_outcome,
     outcome,
     pod_of,
+    refusal,
     speakers,
     unasked_findings,
     was_asked,
@@ -97,21 +96,24 @@ def _nobody(pods: Sequence[str], expected: str) -> tuple[Finding, ...]:
 def _failed(known: Sequence[Answer]) -> tuple[Finding, ...]:
     """Return the refused and failed questions, one finding for each kind of failure, naming the pods."""
     total = len(known)
-    groups = grouped_by_outcome(each.reply for each in known if each.reply.status != OK)
+    groups: dict[tuple[str, Cause], list[Reply]] = {}
+    for each in known:
+        if each.reply.status != OK:
+            groups.setdefault((each.reply.trouble or outcome(each.reply), refusal(each.reply).cause), []).append(
+                each.reply
+            )
     return tuple(_failed_alike(group, total) for group in groups.values())
 
 
 def _failed_alike(group: Sequence[Reply], total: int) -> Finding:
-    refused = group[0].status == TOO_MANY_REQUESTS
+    meant = refusal(group[0])
     who = tuple(dict.fromkeys(asked(each) for each in group))
     return Finding(
         Status.FAIL,
-        Cause.REQUEST_REFUSED if refused else Cause.REQUEST_FAILED,
+        meant.cause,
         f"{len(group)} of {count(total, 'question')} got {outcome(group[0])} from {names(who)}.",
         tuple(exchange_evidence(each) for each in group[:_SHOWN]),
-        "Find out who else asks the service: its queue is full."
-        if refused
-        else f"Read the log of {who[0]} from {group[0].started_at:%H:%M:%S} UTC on.",
+        meant.remedy,
     )
 
 
@@ -248,7 +250,7 @@ def _unheard(pods: Sequence[str], heard: Iterable[str | None], what: str) -> tup
         Finding(
             Status.INCONCLUSIVE,
             Cause.GATE_NOT_MEASURED,
-            f"{len(missing)} of {count(len(pods), 'pod')} ({names(missing)}) was never {what}.",
+            f"Not {what}: {len(missing)} of {count(len(pods), 'pod')} ({names(missing)}).",
             tuple(Evidence(f"Pod/{each}", "exchanges", "none") for each in missing),
             "Run the gate again: the pods changed while they were being asked.",
         ),

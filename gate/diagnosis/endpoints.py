@@ -9,7 +9,8 @@ from collections.abc import Mapping
 
 from gate.causes import Cause
 from gate.diagnosis.ownership import counted, pods_of_deployment
-from gate.diagnosis.wording import count, duration, names, quote, seconds_between
+from gate.diagnosis.unread import unread_finding
+from gate.diagnosis.wording import count, duration, names, seconds_between
 from gate.records import ContainerPort, PodSpec, Service, ServicePort, Snapshot
 from gate.verdict import Evidence, Finding, Status
 
@@ -54,6 +55,9 @@ def wiring_findings(
 
 
 def _missing(snapshot: Snapshot, service: str) -> Finding:
+    unread = snapshot.unread("services")
+    if unread is not None:
+        return unread_finding(snapshot, unread, subject="The Services", resource="services")
     known = names([each.name for each in snapshot.services]) or "none"
     return Finding(
         Status.FAIL,
@@ -136,16 +140,7 @@ def _port_finding(
 def _addresses(snapshot: Snapshot, service: Service, deployment: str) -> tuple[Finding, ...]:
     unread = snapshot.unread("endpoints")
     if unread is not None:
-        cause = Cause.GATE_FORBIDDEN if unread.kind == "forbidden" else Cause.GATE_UNREACHABLE
-        return (
-            Finding(
-                Status.INCONCLUSIVE,
-                cause,
-                f"The endpoints of Service/{service.name} could not be read: {quote(unread.message)}.",
-                (Evidence(f"Service/{service.name}", "endpointslices", unread.kind, snapshot.read_at),),
-                "Grant get and list on endpointslices (discovery.k8s.io) in the app's namespace.",
-            ),
-        )
+        return (unread_finding(snapshot, unread, subject="The endpoints", resource="endpointslices.discovery.k8s.io"),)
     addresses = [each for each in snapshot.endpoints if each.service == service.name]
     if any(each.ready and not each.terminating for each in addresses):
         return ()

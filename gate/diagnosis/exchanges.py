@@ -5,9 +5,10 @@ it is unknown. The text of questions and answers never enters a sentence or a pi
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from gate.causes import Cause
-from gate.diagnosis.wording import count, names
+from gate.diagnosis.wording import count, names, quote
 from gate.records import Answer, Reply
 from gate.verdict import Evidence, Finding, Status
 
@@ -19,6 +20,49 @@ GATEWAY_TIMEOUT = 504
 #: The gate could not ask: nothing is known about the service.
 _GATE_TROUBLE = {"forbidden": Cause.GATE_FORBIDDEN, "unreachable": Cause.GATE_UNREACHABLE}
 _POD = "pod/"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a failed request means: its cause, and what to do."""
+
+    cause: Cause
+    remedy: str
+
+
+#: The service's own words for why it did not answer (the ``detail`` of its error body), and what they mean.
+_DETAILS: tuple[tuple[str, Refusal], ...] = (
+    (
+        "the patient api",
+        Refusal(
+            Cause.DEPENDENCY_UNREACHABLE,
+            "Correct DB_API_BASE_URL (the patient API listens on 8001), or mend the patient API.",
+        ),
+    ),
+    (
+        "answer is empty",
+        Refusal(
+            Cause.MODEL_EMPTY_ANSWER, "Raise MAX_TOKENS or lower THINKING_BUDGET_TOKENS, so that an answer is left."
+        ),
+    ),
+    (
+        "is not loaded",
+        Refusal(
+            Cause.PROBE_READY_WITHOUT_MODEL,
+            "Point the readiness probe at /ready, which is 503 until the model is loaded.",
+        ),
+    ),
+    (
+        "request_deadline_s",
+        Refusal(
+            Cause.MODEL_CUT_SHORT, "Raise REQUEST_DEADLINE_S, or give the pods more CPU (LAT-0 predicts the time)."
+        ),
+    ),
+    (
+        "in the queue",
+        Refusal(Cause.REQUEST_REFUSED, "Add replicas, and find out who else asks the service: its queue is too long."),
+    ),
+)
 
 
 def pod_of(reply: Reply) -> str | None:
@@ -52,6 +96,19 @@ def outcome(reply: Reply) -> str:
     }.get(reply.trouble, "no answer")
 
 
+def refusal(reply: Reply) -> Refusal:
+    """Return what a failed request means, by its status and the service's own words."""
+    if reply.status == TOO_MANY_REQUESTS:
+        return Refusal(
+            Cause.REQUEST_REFUSED, "Add replicas or raise MAX_QUEUE, and find out who else asks the service."
+        )
+    said = reply.error.lower()
+    meant = next((each for words, each in _DETAILS if words in said), None)
+    return meant or Refusal(
+        Cause.REQUEST_FAILED, f"Read the log of {asked(reply)} from {reply.started_at:%H:%M:%S} UTC on."
+    )
+
+
 def was_asked(reply: Reply) -> bool:
     """Return whether the request reached for the service at all."""
     return reply.trouble not in _GATE_TROUBLE
@@ -61,21 +118,22 @@ def exchange_evidence(reply: Reply) -> Evidence:
     """Return the exchange as evidence: who, which path, what came back after how long, when."""
     pod = pod_of(reply)
     value = outcome(reply) if reply.trouble == "timed_out" else f"{outcome(reply)} after {reply.elapsed_s:.2f} s"
+    if reply.status not in {None, OK} and reply.error:
+        value = f"{value}: {quote(reply.error)}"
     return Evidence(f"Pod/{pod}" if pod else "Service", reply.path, value, reply.started_at)
 
 
 def answer_evidence(answer: Answer) -> Evidence:
     """Return an answer as evidence: its length, tokens and end, never its text."""
-    said = [outcome(answer.reply)]
-    if answer.reply.status == OK:
-        tokens = "unknown" if answer.completion_tokens is None else str(answer.completion_tokens)
-        said += [
-            f"{len(answer.response)} characters",
-            f"{tokens} tokens",
-            f"finish reason {answer.finish_reason or 'not said'}",
-        ]
     shown = exchange_evidence(answer.reply)
-    return Evidence(shown.object, shown.field, f"{', '.join(said)}, after {answer.reply.elapsed_s:.2f} s", shown.at)
+    if answer.reply.status != OK:
+        return shown
+    tokens = "unknown" if answer.completion_tokens is None else str(answer.completion_tokens)
+    value = (
+        f"{len(answer.response)} characters, {tokens} tokens, finish reason {answer.finish_reason or 'not said'}, "
+        f"after {answer.reply.elapsed_s:.2f} s"
+    )
+    return Evidence(shown.object, shown.field, value, shown.at)
 
 
 def unasked_findings(replies: Iterable[Reply]) -> tuple[Finding, ...]:

@@ -101,7 +101,7 @@ def _pod_findings(snapshot: Snapshot, ready: Sequence[Pod], replies: Sequence[Re
             Finding(
                 Status.INCONCLUSIVE,
                 Cause.GATE_NOT_MEASURED,
-                f"{len(silent)} of {count(len(ready), 'ready pod')} ({names(silent)}) was never asked for /health.",
+                f"Not asked for /health: {len(silent)} of {count(len(ready), 'ready pod')} ({names(silent)}).",
                 tuple(Evidence(f"Pod/{name}", "/health", "not asked", snapshot.read_at) for name in silent),
                 "Run the gate again: the pods changed while they were being asked.",
             )

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from gate.causes import Cause
 from gate.diagnosis.ownership import counted, pods_of_deployment
+from gate.diagnosis.unread import unread_finding
 from gate.diagnosis.wording import count, duration, names, quote, seconds_between
 from gate.records import Condition, ContainerSpec, Hpa, Pod, Snapshot, Unreadable
 from gate.verdict import Evidence, Finding, Status, Verdict, judged, passed
@@ -89,7 +90,7 @@ def _describe(snapshot: Snapshot, hpa: str) -> str:
 def _missing(snapshot: Snapshot, hpa: str) -> Finding:
     unread = snapshot.unread("hpas")
     if unread is not None:
-        return _unreadable(snapshot, unread, "horizontalpodautoscalers", "The autoscalers")
+        return unread_finding(snapshot, unread, subject="The autoscalers", resource="horizontalpodautoscalers")
     known = names([each.name for each in snapshot.hpas]) or "none"
     return Finding(
         Status.FAIL,
@@ -97,19 +98,6 @@ def _missing(snapshot: Snapshot, hpa: str) -> Finding:
         f"HPA/{hpa} does not exist in namespace {snapshot.namespace}; autoscalers there: {known}.",
         (_seen(snapshot),),
         f"Apply the autoscaler, then check it: kubectl get hpa {hpa} -n {snapshot.namespace}",
-    )
-
-
-def _unreadable(snapshot: Snapshot, unread: Unreadable, resource: str, subject: str) -> Finding:
-    forbidden = unread.kind == "forbidden"
-    return Finding(
-        Status.INCONCLUSIVE,
-        Cause.GATE_FORBIDDEN if forbidden else Cause.GATE_UNREACHABLE,
-        f"{subject} could not be read: {quote(unread.message)}.",
-        (Evidence(f"Namespace/{snapshot.namespace}", resource, unread.kind, snapshot.read_at),),
-        f"Grant get and list on {resource} in namespace {snapshot.namespace} to the account the gate runs as."
-        if forbidden
-        else "Run the gate again once `kubectl get --raw /readyz` answers.",
     )
 
 
@@ -329,7 +317,8 @@ def metrics_api_verdict(snapshot: Snapshot) -> Verdict:
         return judged(_METRICS, _no_figures(snapshot, evidence), otherwise)
     if unread.kind == "not_served":
         return judged(_METRICS, [_no_metrics_api(snapshot, unread, "An autoscaler cannot work")], otherwise)
-    return judged(_METRICS, [_unreadable(snapshot, unread, "pods (metrics.k8s.io)", "The metrics API")], otherwise)
+    lacking = unread_finding(snapshot, unread, subject="The metrics", resource="pods.metrics.k8s.io")
+    return judged(_METRICS, [lacking], otherwise)
 
 
 def _figures(snapshot: Snapshot) -> str:

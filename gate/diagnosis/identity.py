@@ -33,9 +33,9 @@ def identity_findings(declared: Sequence[Identity], expected: str) -> tuple[Find
     other = [each for each in models if each not in unnamed and not _is(each, expected)]
     right = [each for each in models if each not in unnamed and _is(each, expected)]
     found = (
-        _misdeclared(mock, Cause.MODEL_MOCK, "answers as the mock", expected),
+        _misdeclared(mock, Cause.MODEL_MOCK, "answered as the mock", expected),
         _misdeclared(other, Cause.MODEL_WRONG, _runs(other), expected),
-        _misdeclared(unnamed, Cause.MODEL_UNKNOWN, "does not say which model it runs", expected),
+        _misdeclared(unnamed, Cause.MODEL_UNKNOWN, "did not say which model it runs", expected),
         _unloaded([each for each in right if each.loaded is not True], expected),
         _weights(right, expected),
     )
@@ -89,7 +89,7 @@ def _remedy(expected: str) -> str:
 
 def _runs(identities: Sequence[Identity]) -> str:
     models = sorted({f"{each.model} (LLM_MODE {each.llm_mode})" for each in identities})
-    return f"runs {', '.join(models)}"
+    return f"declared {', '.join(models)}"
 
 
 def _misdeclared(which: Sequence[Identity], cause: Cause, what: str, expected: str) -> Finding | None:
@@ -110,7 +110,7 @@ def _unloaded(which: Sequence[Identity], expected: str) -> Finding | None:
     return Finding(
         Status.FAIL,
         Cause.PROBE_READY_WITHOUT_MODEL,
-        f"{speakers(each.reply for each in which)} is Ready and has not loaded {expected}: "
+        f"{speakers(each.reply for each in which)} became Ready before {expected} was loaded: "
         "the first callers wait for the load.",
         tuple(declaration_evidence(each) for each in which[:_SHOWN]),
         "Point the readiness probe at /ready, which is 503 until the model is loaded.",

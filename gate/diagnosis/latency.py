@@ -13,11 +13,12 @@ from statistics import median
 from gate.causes import Cause
 from gate.diagnosis.exchanges import (
     OK,
-    TOO_MANY_REQUESTS,
+    Refusal,
     answer_evidence,
     asked,
     outcome,
     pod_of,
+    refusal,
     unasked_findings,
     was_asked,
 )
@@ -144,29 +145,20 @@ def _failures(known: Sequence[Answer]) -> tuple[Finding, ...]:
         return ()
     kinds = tuple(dict.fromkeys(f"{why} from {asked(each.reply)}" for each, why in bad))
     first = bad[0][0]
-    if all(each.reply.status == TOO_MANY_REQUESTS for each, _ in bad):
-        cause, remedy = (
-            Cause.REQUEST_REFUSED,
-            "Add replicas or raise MAX_QUEUE, and find out who else asks the service.",
-        )
-    elif all(each.reply.status == OK for each, _ in bad):
-        empty = not first.response.strip()
-        cause = Cause.MODEL_EMPTY_ANSWER if empty else Cause.MODEL_CUT_SHORT
-        remedy = (
-            "Raise REQUEST_DEADLINE_S or lower MAX_TOKENS and THINKING_BUDGET_TOKENS until answers end by themselves."
+    if all(each.reply.status == OK for each, _ in bad):
+        meant = Refusal(
+            Cause.MODEL_CUT_SHORT if first.response.strip() else Cause.MODEL_EMPTY_ANSWER,
+            "Raise REQUEST_DEADLINE_S or lower MAX_TOKENS and THINKING_BUDGET_TOKENS until answers end by themselves.",
         )
     else:
-        cause, remedy = (
-            Cause.REQUEST_FAILED,
-            f"Read the log of {asked(first.reply)} from {first.reply.started_at:%H:%M:%S} on.",
-        )
+        meant = refusal(next(each.reply for each, _ in bad if each.reply.status != OK))
     return (
         Finding(
             Status.FAIL,
-            cause,
+            meant.cause,
             f"{len(bad)} of {count(len(known), 'question')} got no complete answer: {names(kinds)}.",
             tuple(answer_evidence(each) for each, _ in bad[:_SHOWN]),
-            remedy,
+            meant.remedy,
         ),
     )
 

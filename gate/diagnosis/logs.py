@@ -27,8 +27,10 @@ _PLAIN_LEVEL = re.compile(r"^\s*(?:\[?(?P<word>ERROR|CRITICAL|FATAL)\]?(?=[:\s|-
 _TRACEBACK = "Traceback (most recent call last):"
 #: The last line of a traceback: the exception's class. Its message is left out, it may quote anything.
 _EXCEPTION = re.compile(r"^(?P<name>[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning|Timeout))\b")
-#: An event name that cannot be a sentence about somebody.
+#: Event names that are shown: machine names, which cannot be a sentence about somebody, and the service's own.
 _IDENTIFIER = re.compile(r"^[a-z][a-z0-9]*(?:[_.][a-z0-9]+)+$")
+_EVENTS = frozenset({"request refused", "unexpected error", "Model could not be loaded"})
+_REASON = re.compile(r"^[a-z_]{1,30}$")
 _NAME_CHARS = 60
 
 
@@ -247,7 +249,10 @@ def _event_label(record: Mapping[str, object]) -> str:
     level = str(record.get("level", record.get("levelname", ""))).lower()
     exception = _exception_name(str(record.get("exception", record.get("exc_info", ""))))
     event = str(record.get("event", ""))
-    said = [f"event {event}"] if _IDENTIFIER.match(event) else []
+    said = [f'event "{event}"'] if event in _EVENTS or _IDENTIFIER.match(event) else []
+    reason = record.get("reason") if event in _EVENTS else None
+    if isinstance(reason, str) and _REASON.match(reason):
+        said.append(f"reason {reason}")
     return ", ".join([f"level {level}", *said, *([exception] if exception else [])])[:_NAME_CHARS]
 
 
@@ -285,7 +290,8 @@ def _finding(name: str, group: Sequence[_Hit], status: Status, when: str, namesp
     aside = f" ({names(labels)})" if labels else ""
     previous = " --previous" if first.tail.previous else ""
     scope = f" -n {namespace}" if namespace else ""
-    read = f"kubectl logs {first.tail.pod} -c {first.tail.container}{scope}{previous}"
+    last = f" --tail={len(first.tail.lines)}" if first.tail.truncated else ""
+    read = f"kubectl logs {first.tail.pod} -c {first.tail.container}{scope}{previous}{last}"
     return Finding(
         status,
         first.pattern.cause if first.pattern else Cause.LOG_ERRORS,
@@ -324,8 +330,7 @@ def _load_findings(identities: Sequence[Identity], pods: Sequence[str]) -> list[
             Finding(
                 Status.INCONCLUSIVE,
                 Cause.GATE_NOT_MEASURED,
-                f"{len(silent)} of {count(len(pods), 'pod')} ({names(silent)}) was never asked whether its model "
-                "is loaded.",
+                f"Not asked whether the model is loaded: {len(silent)} of {count(len(pods), 'pod')} ({names(silent)}).",
                 tuple(Evidence(f"Pod/{each}", "/version", "not asked") for each in silent),
                 "Run the gate again: the pods changed while they were being asked.",
             )
@@ -344,7 +349,7 @@ def _unread(current: Sequence[LogTail], pods: Sequence[str], namespace: str) -> 
         Finding(
             Status.INCONCLUSIVE,
             Cause.GATE_NOT_MEASURED,
-            f"{len(mute)} of {count(len(pods), 'pod')} ({names(mute)}) has no log line to judge.",
+            f"There is no log line to judge of {len(mute)} of {count(len(pods), 'pod')} ({names(mute)}).",
             tuple(Evidence(f"Pod/{each}", "log", "empty or not read") for each in mute),
             f"Check that the log can be read: kubectl logs {mute[0]}{scope} --tail=5",
         ),

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from gate.causes import Cause
 from gate.diagnosis.ownership import counted, pods_of_deployment
+from gate.diagnosis.unread import unread_finding
 from gate.diagnosis.wording import count, duration, memory, names, quote, seconds_between
 from gate.records import ContainerSpec, Pod, PodUsage, Snapshot
 from gate.verdict import Evidence, Finding, Status, Verdict, judged, passed
@@ -64,7 +65,7 @@ def _pass(snapshot: Snapshot, measured: Sequence[_Measured], limit: float) -> Ve
     highest = f"{max(shares):.0%}" if shares else "none"
     return passed(
         _CRITERION,
-        f"{count(len(measured), 'pod')} uses at most {highest} of its memory limit (allowed {limit:.0%}).",
+        f"Memory in use is at most {highest} of the limit in {count(len(measured), 'pod')} (limit {limit:.0%}).",
         [_evidence(each) for each in measured] or [Evidence("Snapshot", "usage", "none", snapshot.read_at)],
     )
 
@@ -96,20 +97,14 @@ def _unread(snapshot: Snapshot) -> Finding | None:
     unread = snapshot.unread("metrics")
     if unread is None:
         return None
-    cause, remedy = {
-        "not_served": (Cause.METRICS_API_MISSING, "Install metrics-server: kubectl top pods must answer."),
-        "forbidden": (
-            Cause.GATE_FORBIDDEN,
-            f"Grant get and list on pods of metrics.k8s.io in namespace {snapshot.namespace} to the gate's account.",
-        ),
-        "unreachable": (Cause.GATE_UNREACHABLE, "Run the gate again once `kubectl get --raw /readyz` answers."),
-    }[unread.kind]
+    if unread.kind != "not_served":
+        return unread_finding(snapshot, unread, subject="The pods' usage figures", resource="pods.metrics.k8s.io")
     return Finding(
         Status.INCONCLUSIVE,
-        cause,
-        f"The usage of the pods could not be read: {quote(unread.message)}.",
+        Cause.METRICS_API_MISSING,
+        f"The cluster does not serve metrics.k8s.io, so nobody knows what the pods use ({quote(unread.message)}).",
         (Evidence("API group metrics.k8s.io", "pods", unread.kind, snapshot.read_at),),
-        remedy,
+        "Install metrics-server, or read why it is down: kubectl get apiservice v1beta1.metrics.k8s.io -o yaml",
     )
 
 

@@ -129,8 +129,8 @@ def _constant(warm: Sequence[Answer]) -> list[Finding]:
             Finding(
                 Status.FAIL,
                 Cause.MODEL_IMPLAUSIBLE_TIMING,
-                f"{speakers(each.reply for each in own)} takes {min(times):.2f} to {max(times):.2f} s whether the "
-                f"answer has {min(lengths)} tokens or {max(lengths)}: a pause, not a generation.",
+                f"{speakers(each.reply for each in own)} took {min(times):.2f} to {max(times):.2f} s whether the "
+                f"answer had {min(lengths)} tokens or {max(lengths)}: a pause, not a generation.",
                 (_evidence(min(own, key=_tokens)), _evidence(max(own, key=_tokens))),
                 "Find out what answers instead of the model: a stub that sleeps, or a proxy that delays.",
             )

@@ -13,10 +13,12 @@ from gate.causes import Cause
 from gate.diagnosis.exchanges import (
     OK,
     TOO_MANY_REQUESTS,
+    Refusal,
     answer_evidence,
     exchange_evidence,
     grouped_by_outcome,
     outcome,
+    refusal,
     was_asked,
 )
 from gate.diagnosis.latency import failure, latency_series
@@ -92,6 +94,11 @@ def rollout_traffic_verdict(
             {"at": settled_at.isoformat(), "label": "update settled"},
         ],
     )
+
+
+def failed(answers: Sequence[Answer]) -> tuple[Answer, ...]:
+    """Return the requests that got no complete answer: refused, failed, empty or cut short by the deadline."""
+    return tuple(each for each in answers if was_asked(each.reply) and failure(each) is not None)
 
 
 def request_series(samples: Sequence[Reply]) -> list[dict[str, object]]:
@@ -226,9 +233,10 @@ def _is_announced_refusal(answer: Answer) -> bool:
 
 
 def _errors(known: Sequence[Answer]) -> tuple[Finding, ...]:
-    failed = [each for each in known if failure(each) is not None and not _is_announced_refusal(each)]
     groups: dict[str, list[Answer]] = {}
-    for each in failed:
+    for each in failed(known):
+        if _is_announced_refusal(each):
+            continue
         groups.setdefault(each.reply.trouble or failure(each) or "", []).append(each)
     return tuple(_error(group, len(known)) for group in groups.values())
 
@@ -236,21 +244,19 @@ def _errors(known: Sequence[Answer]) -> tuple[Finding, ...]:
 def _error(group: Sequence[Answer], total: int) -> Finding:
     first = group[0]
     why = failure(first) or ""
+    meant = refusal(first.reply)
     if first.reply.status == TOO_MANY_REQUESTS:
-        cause, why = Cause.REQUEST_REFUSED, "HTTP 429 without Retry-After"
-        remedy = "Make the service send Retry-After with each refusal, so that clients come back in time."
+        why = "HTTP 429 without Retry-After"
+        meant = Refusal(meant.cause, "Make the service send Retry-After with each refusal, so that clients come back.")
     elif first.reply.status == OK:
         cause = Cause.MODEL_CUT_SHORT if first.response.strip() else Cause.MODEL_EMPTY_ANSWER
-        remedy = "Lower MAX_QUEUE, so that a request that cannot be answered in time is refused at once."
-    else:
-        cause = Cause.REQUEST_FAILED
-        remedy = f"Read the pods' logs from {first.reply.started_at:%H:%M:%S} UTC on."
+        meant = Refusal(cause, "Lower MAX_QUEUE, so that what cannot be answered in time is refused at once.")
     return Finding(
         Status.FAIL,
-        cause,
+        meant.cause,
         f"{len(group)} of {count(total, 'request')} under load failed: {why}.",
         tuple(answer_evidence(each) for each in group[:_SHOWN]),
-        remedy,
+        meant.remedy,
     )
 
 
