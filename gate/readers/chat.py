@@ -121,7 +121,8 @@ class ChatClient:
             query: the question.
         """
         reply, answer = self._exchange("POST", "/triage", {"patient_mrn": patient_mrn, "query": query})
-        empty = Answer(reply=reply, patient_mrn=patient_mrn, query=query)
+        retry_after_s = None if answer is None else _header_float(answer, "retry-after")
+        empty = Answer(reply=reply, patient_mrn=patient_mrn, query=query, retry_after_s=retry_after_s)
         if reply.status != _OK or answer is None:
             return empty
         said, violations = _object(answer)
@@ -157,7 +158,15 @@ class ChatClient:
         if answer is not None and not answer.is_success:
             error = excerpt(answer.content, private=body.values() if body else ())
         status = None if answer is None else answer.status_code
-        reply = Reply(via=self.via, path=path, status=status, elapsed_s=elapsed_s, started_at=started_at, error=error)
+        reply = Reply(
+            via=self.via,
+            path=path,
+            status=status,
+            elapsed_s=elapsed_s,
+            started_at=started_at,
+            trouble=trouble,
+            error=error,
+        )
         return reply, answer
 
 

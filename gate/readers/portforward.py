@@ -47,11 +47,12 @@ class PodStream(httpcore.NetworkStream):
         self._duplex = duplex
         self._greeted: set[int] = set()
         self._buffer = b""
+        self._ended = False
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Return what the pod sent, b"" at its end; raises httpcore's ReadTimeout or ReadError."""
         deadline = None if timeout is None else monotonic() + timeout
-        while not self._buffer:
+        while not self._buffer and not self._ended:
             left_s = None if deadline is None else deadline - monotonic()
             if left_s is not None and left_s <= 0:
                 raise httpcore.ReadTimeout(f"no data from the pod for {timeout:g} s")
@@ -61,11 +62,12 @@ class PodStream(httpcore.NetworkStream):
             except WebSocketTimeoutException as error:
                 raise httpcore.ReadTimeout(f"no data from the pod for {timeout:g} s") from error
             except WebSocketConnectionClosedException:
-                return b""
+                self._ended = True
+                break
             except (WebSocketException, OSError) as error:
+                self._ended = True
                 raise httpcore.ReadError(excerpt(str(error))) from error
-            if opcode == ABNF.OPCODE_CLOSE:
-                return b""
+            self._ended = opcode == ABNF.OPCODE_CLOSE
             if opcode == ABNF.OPCODE_BINARY and frame.data:
                 self._take(frame.data[0], frame.data[1:])
         data, self._buffer = self._buffer[:max_bytes], self._buffer[max_bytes:]
@@ -75,10 +77,10 @@ class PodStream(httpcore.NetworkStream):
         if channel not in self._greeted:
             self._greeted.add(channel)
         elif channel == _ERROR:
-            said = excerpt(payload)
-            if "connection refused" in said:
-                raise httpcore.ConnectError("nothing listens on the port inside the pod")
-            raise httpcore.ConnectError(said) from Unreachable(f"port-forward: {said}")
+            self._ended = True
+            if b"connection refused" in payload:
+                raise httpcore.ConnectError("connection refused: nothing listens on that port in the pod")
+            raise httpcore.ConnectError(excerpt(payload)) from Unreachable(f"port-forward: {excerpt(payload)}")
         elif channel == _DATA:
             self._buffer += payload
 
@@ -110,7 +112,7 @@ class PodStream(httpcore.NetworkStream):
 
     def _is_readable(self) -> bool:
         below = self._duplex.sock
-        if self._buffer or below is None or below.fileno() == -1:
+        if self._buffer or self._ended or below is None or below.fileno() == -1:
             return True
         if isinstance(below, ssl.SSLSocket) and below.pending():
             return True
