@@ -7,6 +7,7 @@ import sys
 from types import FrameType
 from typing import Annotated
 
+import click
 import typer
 
 from infra.binaries import BuildError
@@ -121,11 +122,14 @@ def main() -> None:
     """Run the command line; an error of ours is a message and exit status 1, never a traceback."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        app(standalone_mode=False)
+        sys.exit(app(standalone_mode=False))
     except _KNOWN as error:
         sys.exit(f"{type(error).__name__}: {error}")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:  # what click makes of a KeyboardInterrupt
+        sys.exit(128 + signal.SIGINT)
 
 
 if __name__ == "__main__":

@@ -7,25 +7,16 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
-from infra.cluster.instance import POD_CIDR, SERVICE_CIDR, Instance
+from infra.cluster.instance import POD_CIDR, SERVICE_CIDR, Instance, Programs
 from infra.cluster.process import Component
 from infra.paths import PROJECT
 
 _PROBE_TIMEOUT_S = 2.0
 METRICS_PORT = 4443
-
-
-@dataclass(frozen=True)
-class Programs:
-    """The executables that are ours: Kubernetes in one binary, and metrics-server."""
-
-    kube: Path
-    metrics_server: Path
 
 
 class Catalogue:

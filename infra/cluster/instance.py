@@ -147,10 +147,19 @@ class Instance:
 
 
 @dataclass(frozen=True)
+class Programs:
+    """The executables that are ours: Kubernetes in one binary, and metrics-server."""
+
+    kube: Path
+    metrics_server: Path
+
+
+@dataclass(frozen=True)
 class Record:
     """The instance as it was started: present from before the first change to the host until the last is undone."""
 
     instance: Instance
+    programs: Programs
     ready: bool
     own_docker: bool
 
@@ -161,6 +170,8 @@ class Record:
                 "name": self.instance.name,
                 "index": self.instance.index,
                 "settings": dataclasses.asdict(self.instance.settings),
+                "kube": str(self.programs.kube),
+                "metrics_server": str(self.programs.metrics_server),
                 "ready": self.ready,
                 "own_docker": self.own_docker,
             },
@@ -183,7 +194,8 @@ def load_record(name: str) -> Record | None:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         instance = Instance(data["name"], data["index"], run, Settings(**data["settings"]))
-        return Record(instance, ready=data["ready"], own_docker=data["own_docker"])
+        programs = Programs(Path(data["kube"]), Path(data["metrics_server"]))
+        return Record(instance, programs, ready=data["ready"], own_docker=data["own_docker"])
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:

@@ -14,8 +14,8 @@ from infra import binaries
 from infra.cluster import certificates, cgroups, configs, node, objects, pause_image, preflight
 from infra.cluster.api import Api
 from infra.cluster.balancer import haproxy
-from infra.cluster.components import Catalogue, Programs
-from infra.cluster.instance import Instance, Record, Settings, checked_name, free_index, load_record
+from infra.cluster.components import Catalogue
+from infra.cluster.instance import Instance, Programs, Record, Settings, checked_name, free_index, load_record
 from infra.cluster.locks import exclusive
 from infra.cluster.process import Component, Supervisor
 from infra.paths import run_dir
@@ -73,7 +73,7 @@ def status(record: Record) -> list[ComponentStatus]:
     """Return how each component is now."""
     supervisor = Supervisor.of(record.instance)
     found = []
-    for component in [c for stage in _stages(record, _programs()) for c in stage]:
+    for component in [c for stage in _stages(record) for c in stage]:
         process = supervisor.running(component.name)
         state = "not running"
         if process:
@@ -90,7 +90,7 @@ def _keep(record: Record, settings: Settings) -> Instance:
             f"cluster {instance.name} runs with {instance.settings}, asked for is {settings}: `down` first, then `up`"
         )
     supervisor = Supervisor.of(instance)
-    for stage in _stages(record, _programs()):
+    for stage in _stages(record):
         dead = [component for component in stage if supervisor.running(component.name) is None]
         if dead:
             say(f"cluster {instance.name}: starting again what had ended: {', '.join(c.name for c in dead)}")
@@ -102,20 +102,24 @@ def _keep(record: Record, settings: Settings) -> Instance:
 
 
 def _create(name: str, settings: Settings) -> Instance:
+    instance = Instance(name, free_index(name, _taken_indices(name)), run_dir(name), settings)
+    host = preflight.read_host(instance)
+    preflight.require(instance, host)
+    programs = Programs(binaries.binary(binaries.KUBE), binaries.binary(binaries.METRICS_SERVER))
+    pause = binaries.binary(binaries.PAUSE)
     with exclusive(run_dir(name).parent / "numbering", wait=True):
-        instance = Instance(name, free_index(name, _taken_indices(name)), run_dir(name), settings)
-        host = preflight.read_host(instance)
-        preflight.require(instance, host)
-        record = Record(instance, ready=False, own_docker=host.own_docker and not settings.control_plane_only)
+        # Again, now that no other `up` can choose: a build lies in between.
+        instance = dataclasses.replace(instance, index=free_index(name, _taken_indices(name)))
+        own_docker = host.own_docker and not settings.control_plane_only
+        record = Record(instance, programs, ready=False, own_docker=own_docker)
         instance.run.mkdir(parents=True, mode=0o711)  # no listing, but sockets and kubeconfig can be opened by path
         record.save()
     say(f"cluster {name}: until `down`, this host will have")
     for change in preflight.changes(instance, host):
         say(f"  - {change}")
     try:
-        programs = _programs()
         started = time.monotonic()
-        _start_everything(record, programs)
+        _start_everything(record, pause)
         dataclasses.replace(record, ready=True).save()
     except BaseException:
         # On Ctrl-C as well: half a cluster is of no use. An error carries the last log lines with it.
@@ -126,7 +130,7 @@ def _create(name: str, settings: Settings) -> Instance:
     return instance
 
 
-def _start_everything(record: Record, programs: Programs) -> None:
+def _start_everything(record: Record, pause: Path) -> None:
     instance = record.instance
     supervisor = Supervisor.of(instance)
     began = time.monotonic()
@@ -139,18 +143,18 @@ def _start_everything(record: Record, programs: Programs) -> None:
     certificates.write_pki(instance)
     configs.write_configs(instance)
     (instance.config / "haproxy.cfg").write_text(haproxy.render(instance, ()), encoding="utf-8")
-    _write_commands(record, programs)
+    _write_commands(record)
     cgroups.create(instance.cgroup)
     node.create(instance, supervisor)
     lap("namespaces, disks and network")
-    storage, api_server, others = _stages(record, programs)
+    storage, api_server, others = _stages(record)
     _start(supervisor, storage)
     # Only what the next step needs is awaited here; the rest comes up meanwhile.
     supervisor.wait_healthy([c for c in storage if c.name == "etcd"])
     _start(supervisor, api_server)
     if not instance.settings.control_plane_only:
         supervisor.wait_healthy([c for c in storage if c.name in {"registry", "containerd"}])
-        pause_image.push(binaries.binary(binaries.PAUSE), f"http://{instance.node_ip}:5000")
+        pause_image.push(pause, f"http://{instance.node_ip}:5000")
     lap("etcd, container runtime and registry")
     supervisor.wait_healthy(api_server)
     lap("API server")
@@ -162,9 +166,9 @@ def _start_everything(record: Record, programs: Programs) -> None:
     lap("node")
 
 
-def _stages(record: Record, programs: Programs) -> tuple[list[Component], list[Component], list[Component]]:
+def _stages(record: Record) -> tuple[list[Component], list[Component], list[Component]]:
     """Return the components in the order of their start: storage, API server, everything that talks to it."""
-    make = Catalogue(record.instance, programs)
+    make = Catalogue(record.instance, record.programs)
     has_node = not record.instance.settings.control_plane_only
     own_docker = [make.docker()] if record.own_docker else []
     storage = [make.etcd(), *([make.containerd(), make.registry(), *own_docker] if has_node else [])]
@@ -188,11 +192,11 @@ def _wait_until_ready(instance: Instance) -> None:
         api.wait_for(f"/api/v1/nodes/{instance.node_name}", condition="Ready")
 
 
-def _write_commands(record: Record, programs: Programs) -> None:
+def _write_commands(record: Record) -> None:
     """Write the folder that `env` puts first on PATH: kubectl, and a Docker client that fits our own engine."""
     folder = record.instance.run / "bin"
     kubectl = folder / "kubectl"
-    kubectl.write_text(f'#!/bin/sh\nexec {programs.kube} kubectl "$@"\n', encoding="utf-8")
+    kubectl.write_text(f'#!/bin/sh\nexec {record.programs.kube} kubectl "$@"\n', encoding="utf-8")
     kubectl.chmod(0o755)
     if record.own_docker:
         # Debian's own client builds with BuildKit against Debian's own engine; a newer one first on PATH wants buildx.
@@ -225,10 +229,6 @@ def _remove(name: str) -> None:
             f"mounted on the host below {folder}: {', '.join(mounted)}; unmount these, then `down` again"
         )
     shutil.rmtree(folder)
-
-
-def _programs() -> Programs:
-    return Programs(kube=binaries.binary(binaries.KUBE), metrics_server=binaries.binary(binaries.METRICS_SERVER))
 
 
 def _taken_indices(name: str) -> set[int]:
