@@ -170,7 +170,7 @@ def unready_pod(
 ) -> Pod:
     """Return a scheduled pod of the newest revision whose container is in that state and not ready."""
     up = state.kind == "running"
-    own = container_status(ready=False, started=up, state=state, **(status or {}))
+    own = container_status(**{"ready": False, "started": up, "state": state} | dict(status or {}))
     return pod(
         name,
         **{"phase": "Running" if up else "Pending", "conditions": unready_conditions(), "statuses": (own,)} | changes,

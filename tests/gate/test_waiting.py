@@ -1,0 +1,193 @@
+"""`gate.waiting` on scripted snapshots; the clock and the pause are the test's own."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import pytest
+
+from gate.causes import Cause
+from gate.readers.errors import Denied, ReadError, Unreachable
+from gate.records import Snapshot
+from gate.verdict import Status
+from gate.waiting import UNREACHABLE_S, Waited, wait_for_rollout
+from tests.diagnosis import factories as make
+
+
+@dataclass
+class World:
+    """A reader that shows one scene per read, a second apart; the last one stays."""
+
+    scenes: list[Snapshot | ReadError]
+    now_s: float = 0.0
+    reads: int = 0
+    pauses: list[float] = field(default_factory=list)
+
+    def read(self) -> Snapshot:
+        """Return the scene of the moment, read at the world's own time."""
+        scene = self.scenes[min(self.reads, len(self.scenes) - 1)]
+        self.reads += 1
+        if isinstance(scene, ReadError):
+            raise scene
+        return replace(scene, read_at=make.NOW + timedelta(seconds=self.now_s))
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self.pauses.append(seconds)
+        self.now_s += seconds
+
+    def wait(
+        self, *, window_s: float = 3, timeout_s: float = 60, on_snapshot: Callable[[Snapshot], object] | None = None
+    ) -> Waited:
+        """Wait for the scripted rollout, polling once a second."""
+        return wait_for_rollout(
+            self.read,
+            deployment=make.DEPLOYMENT,
+            window_s=window_s,
+            timeout_s=timeout_s,
+            clock=lambda: self.now_s,
+            sleep=self.sleep,
+            poll_s=1.0,
+            on_snapshot=on_snapshot,
+        )
+
+
+def starting() -> Snapshot:
+    """Return a rollout with one pod ready and one loading its model."""
+    loading = make.unready_pod(make.running(5), status={"started": False})
+    return make.rollout_snapshot(loading, make.pod(f"{make.NEW_REPLICA_SET}-bbbbb"))
+
+
+def restarted(restarts: int) -> Snapshot:
+    """Return a complete rollout of which one container has been restarted, long enough ago."""
+    end = make.terminated(1, ended_ago_s=61)
+    status = make.container_status(restarts=restarts, last_state=end, state=make.running(60))
+    return make.rollout_snapshot(make.pod(statuses=(status,)), make.pod(f"{make.NEW_REPLICA_SET}-bbbbb"))
+
+
+def test_wait_settled_rollout_passes_after_window() -> None:
+    """A rollout that stays ready for the window passes, and not a read earlier."""
+    world = World([make.healthy_snapshot()])
+    waited = world.wait(window_s=3)
+    assert waited.verdict.status is Status.PASS
+    assert waited.reads == 4
+    assert waited.seconds == pytest.approx(3)
+    assert waited.verdict.reason == (
+        "All 2 pods of revision 2 of chat-api run and are ready and stayed so for 3 s; none restarted, "
+        "none of an older revision is left."
+    )
+
+
+def test_wait_progressing_rollout_is_waited_out() -> None:
+    """Pods that still load are waited for, and the story tells when they got ready."""
+    world = World([starting(), starting(), make.healthy_snapshot()])
+    waited = world.wait(window_s=2)
+    assert waited.verdict.status is Status.PASS
+    assert waited.reads == 5
+    texts = [text for _, text in waited.timeline]
+    assert f"pod {make.NEW_REPLICA_SET}-aaaaa (revision 2) ready" in texts
+
+
+def test_wait_doomed_rollout_ends_at_once() -> None:
+    """What no waiting mends ends the wait with the first read that shows it, whatever the limit."""
+    missing = 'failed to resolve reference "localhost:5000/x:v9": localhost:5000/x:v9: not found'
+    broken = make.rollout_snapshot(make.unready_pod(make.waiting("ErrImagePull", missing)))
+    world = World([starting(), broken])
+    waited = world.wait(timeout_s=600)
+    assert (waited.verdict.status, waited.verdict.cause) == (Status.FAIL, Cause.IMAGE_NOT_FOUND)
+    assert waited.reads == 2
+    assert world.pauses == [1.0]
+
+
+def test_wait_out_of_time_in_good_order_is_inconclusive() -> None:
+    """The gate's own limit says nothing about the service; it names limit, what it waited for and the last change."""
+    waited = World([starting()]).wait(timeout_s=5)
+    assert (waited.verdict.status, waited.verdict.cause) == (Status.INCONCLUSIVE, Cause.GATE_TIMED_OUT)
+    assert waited.verdict.reason == (
+        "The gate stopped waiting after its own limit of 5 s (acceptance.rollout_timeout_s); it was still waiting: "
+        f"Revision 2 of chat-api has 1 of 2 pods ready; {make.NEW_REPLICA_SET}-aaaaa: container chat-api is starting "
+        "since 10 s of the 120 s its startup probe allows. "
+        "The last change was 2 pods there, 1 ready, 5 s before the end."
+    )
+
+
+def test_wait_out_of_time_with_known_fault_fails() -> None:
+    """A fault that might have mended itself and did not is the verdict, with the gate's limit beside it."""
+    registry = 'failed to do request: Head "https://registry/v2/": dial tcp 10.0.0.9:443: connect: connection refused'
+    snapshot = make.rollout_snapshot(make.unready_pod(make.waiting("ErrImagePull", registry)))
+    waited = World([snapshot]).wait(timeout_s=5)
+    assert (waited.verdict.status, waited.verdict.cause) == (Status.FAIL, Cause.IMAGE_REGISTRY_UNREACHABLE)
+    assert any("its own limit of 5 s" in symptom for symptom in waited.verdict.symptoms)
+
+
+def test_wait_restart_within_window_starts_window_anew() -> None:
+    """A restart between two looks breaks the window; a whole one after it passes with a warning."""
+    world = World([restarted(1), restarted(1), restarted(2)])
+    waited = world.wait(window_s=2)
+    assert (waited.verdict.status, waited.verdict.cause) == (Status.WARN, Cause.CONTAINER_RESTARTED)
+    assert waited.reads == 5
+
+
+def test_wait_restarts_until_out_of_time_fails_as_unstable() -> None:
+    """A rollout that never stays as it is for a window is unstable, not timed out."""
+    world = World([restarted(count) for count in range(1, 20)])
+    waited = world.wait(window_s=3, timeout_s=8)
+    assert (waited.verdict.status, waited.verdict.cause) == (Status.FAIL, Cause.ROLLOUT_UNSTABLE)
+
+
+def test_wait_window_unfinished_is_inconclusive() -> None:
+    """Ready, and the limit ended before the window did: nobody knows whether it stays so."""
+    waited = World([make.healthy_snapshot()]).wait(window_s=30, timeout_s=5)
+    assert (waited.verdict.status, waited.verdict.cause) == (Status.INCONCLUSIVE, Cause.GATE_TIMED_OUT)
+
+
+def test_wait_short_outage_is_waited_out() -> None:
+    """An API server that restarts does not end the wait."""
+    world = World(
+        [starting(), Unreachable("connection refused"), Unreachable("connection refused"), make.healthy_snapshot()]
+    )
+    assert world.wait(window_s=2).verdict.status is Status.PASS
+
+
+def test_wait_long_outage_is_inconclusive() -> None:
+    """An API server that stays away longer than tolerated ends the wait, and never as a pass."""
+    world = World([make.healthy_snapshot(), Unreachable("list pods: connection refused")])
+    waited = world.wait(window_s=30, timeout_s=600)
+    assert (waited.verdict.status, waited.verdict.cause) == (Status.INCONCLUSIVE, Cause.GATE_UNREACHABLE)
+    assert world.now_s == pytest.approx(1 + UNREACHABLE_S)
+    assert "for 60 s: list pods: connection refused" in waited.verdict.reason
+
+
+def test_wait_without_permission_ends_at_once() -> None:
+    """A missing right is named; no waiting grants it."""
+    waited = World([Denied("list", "pods", "carepath-demo", "forbidden", status_code=403)]).wait()
+    assert (waited.verdict.status, waited.verdict.cause) == (Status.INCONCLUSIVE, Cause.GATE_FORBIDDEN)
+    assert waited.verdict.remedy == "Grant it: kubectl auth can-i list pods"
+    assert waited.reads == 0
+    assert waited.snapshot is None
+
+
+def test_wait_hands_over_every_snapshot() -> None:
+    """A drill sees what the wait saw."""
+    seen: list[Snapshot] = []
+    waited = World([starting(), make.healthy_snapshot()]).wait(window_s=1, on_snapshot=seen.append)
+    assert len(seen) == waited.reads == 3
+    assert waited.snapshot == seen[-1]
+
+
+def test_wait_details_hold_lives_of_old_and_new_pods() -> None:
+    """The picture's data: when each pod came, got ready, was told to go and was gone."""
+
+    def scenes() -> Iterator[Snapshot]:
+        old, new = make.old_pod(), make.pod(f"{make.NEW_REPLICA_SET}-bbbbb")
+        yield make.rollout_snapshot(make.unready_pod(make.running(1), status={"started": False}), new, old)
+        yield make.rollout_snapshot(make.pod(), new, replace(old, deleted_at=make.NOW + timedelta(seconds=45)))
+        yield make.rollout_snapshot(make.pod(), new)
+
+    waited = World(list(scenes())).wait(window_s=1)
+    lives = {life["pod"]: life for life in dict(waited.verdict.details)["pods"]}  # type: ignore[attr-defined]
+    old_life = lives[make.old_pod().name]
+    assert old_life["revision"] == 1
+    assert old_life["terminating"] == make.NOW + timedelta(seconds=1)
+    assert old_life["gone"] == make.NOW + timedelta(seconds=2)
+    assert lives[f"{make.NEW_REPLICA_SET}-aaaaa"]["gone"] is None
