@@ -52,5 +52,5 @@ def messages(patient: PatientSummary, query: str, style: PromptStyle) -> list[Me
     """Return the conversation to be answered."""
     return [
         Message("system", _INSTRUCTIONS[style]),
-        Message("user", f"{record(patient, style)}\n\n{plain(query)}"),
+        Message("user", f"{record(patient, style)}\n\n{plain(query).strip()}"),
     ]

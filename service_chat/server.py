@@ -63,15 +63,17 @@ class DrainingServer(uvicorn.Server):
         if self._loop is None:
             self.should_exit = True
             return
-        self._loop.call_soon_threadsafe(self._begin_drain, signal.Signals(sig).name)
+        self._loop.call_soon_threadsafe(self._begin_drain, signal.Signals(sig))
 
-    def _begin_drain(self, cause: str) -> None:
+    def _begin_drain(self, cause: signal.Signals) -> None:
         self._stopping = asyncio.ensure_future(self._drain(cause))
 
-    async def _drain(self, cause: str) -> None:
+    async def _drain(self, cause: signal.Signals) -> None:
         settings, admission = self._runtime.settings, self._runtime.admission
-        _log.info("Draining", cause=cause, drain_delay_s=settings.drain_delay_s, drain_s=settings.drain_s)
-        await asyncio.sleep(settings.drain_delay_s)
+        # Ctrl-C comes from a terminal: no endpoints have to learn of it.
+        delay_s = 0.0 if cause is signal.SIGINT else settings.drain_delay_s
+        _log.info("Draining", cause=cause.name, drain_delay_s=delay_s, drain_s=settings.drain_s)
+        await asyncio.sleep(delay_s)
         admission.close()
         self.should_exit = True  # the listening socket closes; connections at work go on
         finished = await admission.drained(settings.drain_s)

@@ -11,13 +11,13 @@ MAX_QUERY_CHARACTERS = 2000
 class TriageRequest(BaseModel):
     """A patient's question."""
 
-    # protected_namespaces is about pydantic's own "model_" prefix; extra keys are refused so that a misspelt llm_mode
-    # is an error and not a silent default.
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+    # Extra keys are refused, so that a misspelt llm_mode is an error and not a silent default.
+    model_config = ConfigDict(extra="forbid")
 
     patient_mrn: Annotated[str, StringConstraints(pattern=r"^MRN-[0-9]{3,10}$")] = Field(examples=["MRN-001"])
-    query: Annotated[str, StringConstraints(min_length=1, max_length=MAX_QUERY_CHARACTERS)] = Field(
-        examples=["What is my current diagnosis?"]
+    # A pattern and not a strip: /openapi.json then says it too, and the question comes back as it was asked.
+    query: Annotated[str, StringConstraints(pattern=r"\S", max_length=MAX_QUERY_CHARACTERS)] = Field(
+        description="At least one character that is not white space.", examples=["What is my current diagnosis?"]
     )
     llm_mode: str | None = Field(default=None, description="Refused unless ALLOW_MODE_OVERRIDE is set.")
 
