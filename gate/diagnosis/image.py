@@ -69,6 +69,9 @@ _FINAL_AT_ONCE = frozenset(
     }
 )
 
+#: The cause alone does not say enough; the end of the message does.
+_QUOTED = frozenset({Cause.IMAGE_DENIED, Cause.IMAGE_REGISTRY_UNREACHABLE, Cause.IMAGE_PULL_FAILED})
+
 _WHAT: Mapping[Cause, str] = {
     Cause.IMAGE_NOT_FOUND: "the registry has no image {image}",
     Cause.IMAGE_DENIED: "the registry refuses the image {image}: no or expired credentials, or no such repository",
@@ -130,8 +133,9 @@ def image_fault(snapshot: Snapshot, pod: Pod, status: ContainerStatus, spec: Con
         "arch": arch or "amd64",
     }
     said = quote(newest or state.message)
-    plain = cause not in {Cause.IMAGE_PULL_FAILED, Cause.IMAGE_REGISTRY_UNREACHABLE}
-    what = _WHAT[cause].format(**facts) + ("" if plain else f": {quote(_innermost(newest or state.message))}")
+    what = _WHAT[cause].format(**facts)
+    if cause in _QUOTED:
+        what += f": {quote(_innermost(newest or state.message))}"
     return PodFault(
         pod=pod.name,
         cause=cause,
