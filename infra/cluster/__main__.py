@@ -7,7 +7,6 @@ import sys
 from types import FrameType
 from typing import Annotated
 
-import click
 import typer
 
 from infra.binaries import BuildError
@@ -39,7 +38,11 @@ _KNOWN = (
     node.NodeError,
 )
 
-app = typer.Typer(help="A real Kubernetes on this machine, in namespaces of its own.", no_args_is_help=True)
+app = typer.Typer(
+    help="A real Kubernetes on this machine, in namespaces of its own.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
 Name = Annotated[str, typer.Option("--name", help="the instance; several can run side by side")]
 
 
@@ -122,14 +125,9 @@ def main() -> None:
     """Run the command line; an error of ours is a message and exit status 1, never a traceback."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        sys.exit(app(standalone_mode=False))
+        app()
     except _KNOWN as error:
         sys.exit(f"{type(error).__name__}: {error}")
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except click.Abort:  # what click makes of a KeyboardInterrupt
-        sys.exit(128 + signal.SIGINT)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from infra.paths import DEFAULT_NAME, run_dir
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,19}")
 # Instances: 10.90.0.0/30 to 10.90.63.0/30. Private range, not used by the pods, Services or Docker's bridge below.
 MAX_INSTANCES = 64
+INTERFACE_PREFIX = "carepath"
 POD_CIDR = "10.85.0.0/16"
 SERVICE_CIDR = "10.96.0.0/16"
 API_SERVICE_IP = "10.96.0.1"  # by convention the first address of the range
@@ -78,7 +79,7 @@ class Instance:
     @property
     def interface(self) -> str:
         """The name of the host's end of the veth pair."""
-        return f"carepath{self.index}"
+        return f"{INTERFACE_PREFIX}{self.index}"
 
     @property
     def cgroup(self) -> str:

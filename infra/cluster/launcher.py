@@ -4,8 +4,10 @@ Every step before `ready` may be interrupted: what exists is undone then, or by 
 written before the first change to the host.
 """
 
+import contextlib
 import dataclasses
 import shutil
+import socket
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +17,17 @@ from infra.cluster import certificates, cgroups, configs, node, objects, pause_i
 from infra.cluster.api import Api
 from infra.cluster.balancer import haproxy
 from infra.cluster.components import Catalogue
-from infra.cluster.instance import Instance, Programs, Record, Settings, checked_name, free_index, load_record
+from infra.cluster.instance import (
+    INTERFACE_PREFIX,
+    Instance,
+    InstanceError,
+    Programs,
+    Record,
+    Settings,
+    checked_name,
+    free_index,
+    load_record,
+)
 from infra.cluster.locks import exclusive
 from infra.cluster.process import Component, Supervisor
 from infra.paths import run_dir
@@ -232,5 +244,14 @@ def _remove(name: str) -> None:
 
 
 def _taken_indices(name: str) -> set[int]:
-    records = (load_record(folder.name) for folder in run_dir(name).parent.glob("*/") if folder.name != name)
-    return {record.instance.index for record in records if record}
+    """Return the numbers of all other instances: by their records, and by interfaces should a record be unreadable."""
+    taken = set()
+    for folder in run_dir(name).parent.glob("*/"):
+        with contextlib.suppress(InstanceError):
+            record = load_record(folder.name) if folder.name != name else None
+            taken |= {record.instance.index} if record else set()
+    for _, interface in socket.if_nameindex():
+        prefix, number = interface[: len(INTERFACE_PREFIX)], interface[len(INTERFACE_PREFIX) :]
+        if prefix == INTERFACE_PREFIX and number.isdecimal():
+            taken.add(int(number))
+    return taken
