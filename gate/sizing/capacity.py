@@ -119,17 +119,17 @@ def _as_planned(workload: Deployment, hpa: Hpa | None, planned: Planned) -> Verd
         )
     offers = planned.offers(of)
     evidence = (*_ask_evidence(workload, at), *_offer_evidence(offers, ask))
-    nodes = f"{planned.nodes.count} {of.name} node{'' if planned.nodes.count == 1 else 's'}"
+    nodes = f"1 {of.name} node holds" if planned.nodes.count == 1 else f"{planned.nodes.count} {of.name} nodes hold"
     held = sum(slots(each, ask) for each in offers)
     held_at_least = sum(slots(each.cautious(), ask) for each in offers)
     stand = f"{at.standing} pods of {workload.name} stand at the same time ({_why_standing(at)})"
     if held_at_least >= at.standing:
-        return passed("FIT-2", f"{stand}, and {nodes} hold {held_at_least}.", evidence)
+        return passed("FIT-2", f"{stand}, and {nodes} {held_at_least}.", evidence)
     if held >= at.standing:
         return Verdict(
             "FIT-2",
             Status.WARN,
-            f"{stand}; {nodes} hold {held} by the overhead that was measured, "
+            f"{stand}; {nodes} {held} by the overhead that was measured, "
             f"but {held_at_least} by the 7.5 % rule: another kernel or image may not leave that much.",
             evidence,
             Cause.NODE_MARGIN_THIN,
@@ -140,7 +140,7 @@ def _as_planned(workload: Deployment, hpa: Hpa | None, planned: Planned) -> Verd
     return Verdict(
         "FIT-2",
         Status.FAIL,
-        f"{stand}, and {nodes} hold {held}{lack}.",
+        f"{stand}, and {nodes} {held}{lack}.",
         evidence,
         _CAUSES[short.resource] if short else Cause.SCHEDULING_NO_NODES,
         _suggestion(ask, at, planned),
@@ -200,7 +200,7 @@ def _on_cluster(workload: Deployment, hpa: Hpa | None, snapshot: Snapshot) -> Ve
 
 
 def _unknown(workload: Deployment, at: Pace, snapshot: Snapshot) -> Verdict:
-    unread = snapshot.unread("nodes") or snapshot.unread("pods of all namespaces")
+    unread = snapshot.unread("nodes") or snapshot.unread("node_requests")
     cause = Cause.GATE_UNREACHABLE if unread and unread.kind == "unreachable" else Cause.GATE_FORBIDDEN
     why = f": {unread.message}" if unread else ""
     return inconclusive(
