@@ -15,7 +15,7 @@ from infra.cluster.api import ApiError
 from infra.cluster.cgroups import CgroupError
 from infra.cluster.environment import variables
 from infra.cluster.instance import InstanceError, Record, Settings, load_record
-from infra.cluster.locks import BusyError
+from infra.cluster.locks import LockError
 from infra.cluster.pause_image import PauseImageError
 from infra.cluster.preflight import UnsuitableHostError
 from infra.cluster.process import ComponentError, Supervisor
@@ -26,7 +26,7 @@ from infra.progress import say
 _KNOWN = (
     ApiError,
     BuildError,
-    BusyError,
+    LockError,
     CgroupError,
     CommandError,
     ComponentError,

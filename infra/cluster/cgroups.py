@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _MOUNTS = Path("/proc/self/mounts")
+# What the kubelet sets and reads for pods on cgroup v2 (kubelet, cm/cgroup_v2_manager_linux.go).
+_CONTROLLERS = frozenset({"cpu", "cpuset", "memory", "pids", "hugetlb", "io"})
 _PAUSE_S = 0.02
 
 
@@ -29,11 +31,6 @@ def hierarchies() -> tuple[Path, ...]:
     return tuple(found)
 
 
-def is_unified() -> bool:
-    """Return whether this is a cgroup v2 host."""
-    return Path("/sys/fs/cgroup/cgroup.controllers").exists()
-
-
 def create(name: str) -> None:
     """Make the instance's root group and the group of its components in every hierarchy.
 
@@ -45,18 +42,38 @@ def create(name: str) -> None:
     for hierarchy in hierarchies():
         for group in (hierarchy / name, hierarchy / name / "system"):
             try:
+                delegate(group.parent)
                 group.mkdir(exist_ok=True)
-                _inherit_cpuset(group)
+                inherit_cpuset(group)
             except OSError as error:
                 raise CgroupError(f"cgroup {group}: {error}; a writable cgroup file system would be right") from error
 
 
-def _inherit_cpuset(group: Path) -> None:
-    # A new v1 cpuset is empty and takes no process until it has CPUs and memory nodes.
+def inherit_cpuset(group: Path) -> None:
+    """Give a new v1 cpuset its parent's CPUs and memory nodes: it is empty and takes no process until it has some.
+
+    In v2 an empty cpuset.cpus means the parent's, and cpuset.cpus.effective exists.
+    """
     for file in ("cpuset.cpus", "cpuset.mems"):
         path = group / file
-        if path.exists() and not is_unified() and not path.read_text(encoding="ascii").strip():
+        v1 = path.exists() and not (group / f"{file}.effective").exists()
+        if v1 and not path.read_text(encoding="ascii").strip():
             path.write_text((group.parent / file).read_text(encoding="ascii"), encoding="ascii")
+
+
+def delegate(group: Path) -> None:
+    """Hand a v2 group's controllers on to its children; a v1 group has no such file.
+
+    One at a time: the kernel refuses a list as a whole if it cannot hand on one of them.
+    """
+    control = group / "cgroup.subtree_control"
+    if not control.exists():
+        return
+    available = (group / "cgroup.controllers").read_text(encoding="ascii").split()
+    handed_on = control.read_text(encoding="ascii").split()
+    for controller in available:
+        if controller in _CONTROLLERS and controller not in handed_on:
+            control.write_text(f"+{controller}", encoding="ascii")
 
 
 def component_groups(name: str) -> list[Path]:
@@ -110,11 +127,6 @@ def remove(name: str, *, timeout_s: float = 5) -> None:
                     if time.monotonic() > deadline:
                         raise CgroupError(f"cgroup {group} cannot be removed: {error}") from error
                     time.sleep(_PAUSE_S)
-
-
-def left_over(name: str) -> list[Path]:
-    """Return the hierarchies' groups of that name which exist."""
-    return [hierarchy / name for hierarchy in hierarchies() if (hierarchy / name).exists()]
 
 
 def _tree(group: Path) -> Iterator[Path]:

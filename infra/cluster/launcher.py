@@ -34,7 +34,7 @@ from infra.paths import run_dir
 from infra.progress import say
 
 # TERM to KILL at `down`: nothing is saved, so components get only the time to leave by themselves.
-_DOWN_DEADLINE_S = 3.0
+_DOWN_DEADLINE_S = 1.0
 
 
 class SettingsError(Exception):
@@ -62,6 +62,11 @@ class ComponentStatus:
 
 def up(name: str, settings: Settings) -> Instance:
     """Bring the instance up, or leave it as it is if it is up; returns when the node is Ready and everything serves."""
+    if not preflight.is_privileged():
+        # Before the lock, whose file only root can write: one message with everything that is missing here.
+        index = free_index(checked_name(name), _taken_indices(name))
+        stranger = Instance(name, index, run_dir(name), settings)
+        preflight.require(stranger, preflight.read_host(stranger))
     with exclusive(run_dir(checked_name(name))):
         record = load_record(name)
         if record and record.ready and Supervisor.of(record.instance).running(node.HOLDER):

@@ -8,8 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
-class BusyError(Exception):
-    """Another process works on the same thing."""
+class LockError(Exception):
+    """Another process works on the same thing, or this user may not write the lock."""
 
 
 @contextmanager
@@ -17,7 +17,7 @@ def exclusive(folder: Path, *, wait: bool = False) -> Iterator[None]:
     """Hold the lock for `folder`, a file beside it, which need not exist; with `wait`, until it is free.
 
     Raises:
-        BusyError: another process holds it and `wait` is false.
+        LockError: another process holds it and `wait` is false, or this user may not.
     """
     path = folder.parent / f".{folder.name}.lock"
     file = _acquire(path, folder.name, wait=wait)
@@ -35,9 +35,13 @@ def exclusive(folder: Path, *, wait: bool = False) -> Iterator[None]:
 
 def _acquire(path: Path, name: str, *, wait: bool) -> int:
     while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except PermissionError as error:
+            raise LockError(
+                f"{path} cannot be written ({error.strerror}): only root starts and stops clusters"
+            ) from error
         except FileNotFoundError:  # the last holder took the folder away between the two lines
             continue
         try:
@@ -46,7 +50,7 @@ def _acquire(path: Path, name: str, *, wait: bool) -> int:
             holder = os.read(file, 20).decode(errors="replace")
             os.close(file)
             if not wait:
-                raise BusyError(f"{name}: another `up` or `down` is under way (pid {holder}); wait for it") from error
+                raise LockError(f"{name}: another `up` or `down` is under way (pid {holder}); wait for it") from error
             time.sleep(0.05)
             continue
         # The holder before us removes the file as it leaves: a lock on a removed file protects nothing.

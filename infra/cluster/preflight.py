@@ -9,7 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,7 @@ _PROGRAMS = {
     "unshare": "util-linux",
     "mount": "mount",
 }
+_NAMED_PIDS = 3  # enough to look at them with ps
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -41,7 +42,6 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 class Host:
     """What the checks look at, gathered once."""
 
-    system: str
     user_id: int
     programs: Mapping[str, bool]
     cni_plugins: bool
@@ -51,6 +51,7 @@ class Host:
     busy_ports: frozenset[int]
     interfaces: frozenset[str]
     loop_devices: bool
+    namesakes: frozenset[int]
     own_docker: bool
 
 
@@ -58,13 +59,23 @@ class UnsuitableHostError(Exception):
     """This host cannot carry the cluster as it is; the message lists every problem."""
 
 
+def is_privileged() -> bool:
+    """Return whether this process may make namespaces and mounts at all."""
+    return sys.platform == "linux" and os.geteuid() == 0
+
+
 def read_host(instance: Instance) -> Host:
-    """Gather the facts about this host that matter for `instance`."""
+    """Gather the facts about this host that matter for `instance`; any user may.
+
+    Raises:
+        UnsuitableHostError: this is not Linux, where none of them can be read.
+    """
+    if sys.platform != "linux":
+        raise UnsuitableHostError(_message(instance, [f"it needs Linux (namespaces, cgroups), this is {sys.platform}"]))
     existing = next(folder for folder in (instance.run, *instance.run.parents) if folder.exists())
     own_docker = not docker_engine_answers()
     programs = {**_PROGRAMS, **({"dockerd": "docker.io"} if own_docker else {})}
     return Host(
-        system=sys.platform,
         user_id=os.geteuid(),
         programs={program: shutil.which(program, path=SYSTEM_PATH) is not None for program in programs},
         cni_plugins=Path(configs.cni_plugins(), "bridge").exists(),
@@ -74,14 +85,13 @@ def read_host(instance: Instance) -> Host:
         busy_ports=frozenset(p for p in (80, REGISTRY_PORT) if not is_free(instance.loopback_ip, p)),
         interfaces=frozenset(name for _, name in socket.if_nameindex()),
         loop_devices=Path("/dev/loop-control").exists(),
+        namesakes=frozenset(cgroups.processes(instance.cgroup)),
         own_docker=own_docker,
     )
 
 
 def problems(instance: Instance, host: Host) -> list[str]:
     """Return everything that stands in the way, one sentence each; empty if nothing does."""
-    if host.system != "linux":
-        return [f"the embedded cluster needs Linux (namespaces, cgroups), this is {host.system}"]
     checks: list[Callable[[Instance, Host], list[str]]] = [_rights, _software, _kernel, _room, _collisions]
     return [problem for check in checks for problem in check(instance, host)]
 
@@ -94,11 +104,7 @@ def require(instance: Instance, host: Host) -> None:
     """
     found = problems(instance, host)
     if found:
-        listed = "".join(f"\n  - {problem}" for problem in found)
-        raise UnsuitableHostError(
-            f"this host cannot carry the embedded cluster {instance.name!r}:{listed}\n"
-            "`make verify TARGET=...` judges a cluster that you have already (kind, minikube, EKS): see targets/."
-        )
+        raise UnsuitableHostError(_message(instance, found))
 
 
 def changes(instance: Instance, host: Host) -> list[str]:
@@ -112,6 +118,14 @@ def changes(instance: Instance, host: Host) -> list[str]:
         f"processes in a network and a mount namespace of their own, among them {docker}",
         f"all of it goes with `python -m infra.cluster down --name {instance.name}`",
     ]
+
+
+def _message(instance: Instance, found: Sequence[str]) -> str:
+    listed = "".join(f"\n  - {problem}" for problem in found)
+    return (
+        f"this host cannot carry the embedded cluster {instance.name!r}:{listed}\n"
+        "`make verify TARGET=...` judges a cluster that you have already (kind, minikube, EKS): see targets/."
+    )
 
 
 def docker_engine_answers() -> bool:
@@ -176,6 +190,12 @@ def _collisions(instance: Instance, host: Host) -> list[str]:
         f"{instance.loopback_ip}:{port} is in use by another program (`ss -ltnp 'sport = :{port}'` shows it)"
         for port in sorted(host.busy_ports)
     ]
+    if host.namesakes:
+        pids = ", ".join(str(pid) for pid in sorted(host.namesakes)[:_NAMED_PIDS])
+        found.append(
+            f"{len(host.namesakes)} processes run in cgroup {instance.cgroup} (pids {pids}): an instance of this name "
+            "with another CAREPATH_RUN_DIR; another --name would be right"
+        )
     if instance.interface in host.interfaces:
         found.append(f"network interface {instance.interface} exists and belongs to no instance known here")
     return found
