@@ -31,7 +31,7 @@ def test_rollout_is_complete_and_stable(gate: Gate, rollout: Waited) -> None:
 def test_pods_run_intended_digest(gate: Gate, snapshot: Snapshot) -> None:
     """Every pod runs the intended digest."""
     cluster = gate.target.cluster
-    intended = gate.intended_image
+    intended = gate.image_of(gate.deployed)
     gate.judge(
         digest_verdict(
             snapshot,

@@ -11,11 +11,13 @@ from gate.readers.errors import NotFound
 def bench(gate: Gate) -> Bench:
     """The image under test: of --image, else the one that the deploy declares, with its memory limit."""
     target = gate.target
-    image = gate.image or gate.intended_image.reference
+    planned = target.desired.plan is not None and (gate.root / target.desired.plan).is_file()
+    declaring = gate.desired if planned else gate.deployed
+    image = gate.image or gate.image_of(declaring).reference
     if image is None or target.container is None:
         raise NotFound(f"no image to run: name one with --image, or a deployment in {target.desired.manifests}")
     gate.image = image
-    deployment = gate.desired.deployment(target.cluster.deployment)
+    deployment = declaring.deployment(target.cluster.deployment)
     declared = deployment.template.container(target.cluster.container) if deployment else None
     return Bench(
         image,

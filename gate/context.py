@@ -81,7 +81,7 @@ class Gate:
 
     @cached_property
     def desired(self) -> Desired:
-        """Return what the deploy is meant to bring: of the saved plan where there is one, else of the manifests.
+        """Return what the next deploy is meant to bring: of the saved plan where the target has one, else manifests.
 
         Raises:
             ReadError: a file that is missing or unreadable, named.
@@ -91,26 +91,39 @@ class Gate:
         return read_desired(self.target.desired, self.root)
 
     @cached_property
-    def intended_image(self) -> IntendedImage:
-        """Return the image that the manifests declare, its tag resolved by the registry where the target has one.
+    def deployed(self) -> Desired:
+        """Return what the last deploy was meant to bring: of the plan applied last where there is one, else manifests.
 
         Raises:
-            ReadError: the manifests or the registry could not be read.
+            ReadError: a file that is missing or unreadable, named.
+        """
+        from gate.readers.manifests import desired_from_plan, read_manifests, read_plan
+
+        applied = self.target.desired.applied
+        if applied is not None and (self.root / applied).is_file():
+            return desired_from_plan(read_plan(self.root / applied), source=str(applied))
+        return read_manifests(self.root / self.target.desired.manifests)
+
+    def image_of(self, desired: Desired) -> IntendedImage:
+        """Return the image that the Deployment is meant to run, its tag resolved by the registry where there is one.
+
+        Raises:
+            ReadError: the registry could not be read.
         """
         cluster = self.target.cluster
-        deployment = self.desired.deployment(cluster.deployment)
+        deployment = desired.deployment(cluster.deployment)
         container = deployment.template.container(cluster.container) if deployment else None
         if container is None:
-            return IntendedImage(None, None, f"{self.desired.source}: no deployment/{cluster.deployment}")
+            return IntendedImage(None, None, f"{desired.source}: no container {cluster.container}")
         _, pinned, digest = container.image.partition("@")
         if pinned:
-            return IntendedImage(container.image, digest, self.desired.source)
+            return IntendedImage(container.image, digest, desired.source)
         if not self.target.has("registry"):
-            return IntendedImage(container.image, None, f"{self.desired.source}: a tag, and the target has no registry")
+            return IntendedImage(container.image, None, f"{desired.source}: a tag, and the target has no registry")
         from gate.readers.registry import image_facts
 
         facts = image_facts(container.image, self.target.registry)
-        return IntendedImage(container.image, facts.digest, f"{self.desired.source}, tag resolved by the registry")
+        return IntendedImage(container.image, facts.digest, f"{desired.source}, tag resolved by the registry")
 
     def user(self, *, keep_alive: bool = True) -> ChatClient:
         """Return a client with connections of its own that goes the way users go.

@@ -74,6 +74,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
+    """Turn ``-m TIER`` without a path into the tier's folder, so that no other tier's conftest is even imported."""
+    options = early_config.known_args_namespace
+    if options.file_or_dir:
+        return
+    folders = sorted({FOLDERS[tier] for tier in named_in(options.markexpr or "")})
+    present = [folder for folder in folders if (early_config.rootpath / folder).is_dir()]
+    options.file_or_dir = present
+    args += present
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Keep a tier to one worker: one Snapshot, measurements undisturbed. Runs before xdist reads its options."""
     named = named_in(config.getoption("markexpr", default="") or "")

@@ -5,6 +5,7 @@ registry) it says here, and the criteria that need it leave the run; the report'
 """
 
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -62,6 +63,7 @@ class Desired(_Section):
 
     manifests: Path = Field(description="multi-document YAML, relative to the project")
     plan: Path | None = Field(default=None, description="`terraform show -json` of the saved plan; none: no TFP-1")
+    applied: Path | None = Field(default=None, description="the same of the plan that was applied last")
     allowed_changes: tuple[str, ...] = Field(
         default=("Deployment/chat-api",), description="Kind/name patterns that this kind of deploy may change"
     )
@@ -161,18 +163,17 @@ class Target(_Section):
         }.get(need, True)
 
     def differing(self) -> dict[str, str]:
-        """Return the settings that differ from their defaults, dotted key to value, for the header."""
-        return _flatten(self.model_dump(mode="json", exclude_defaults=True))
+        """Return the settings that have a default and differ from it, dotted key to value, for the header."""
+        return dict(_differing(self, ""))
 
 
-def _flatten(tree: dict[str, object], prefix: str = "") -> dict[str, str]:
-    flat: dict[str, str] = {}
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            flat |= _flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = str(value)
-    return flat
+def _differing(section: BaseModel, prefix: str) -> Iterator[tuple[str, str]]:
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if isinstance(value, BaseModel):
+            yield from _differing(value, f"{prefix}{name}.")
+        elif not field.is_required() and value != field.default and name != "description":
+            yield f"{prefix}{name}", str(value)
 
 
 def load_target(name_or_path: str, root: Path) -> Target:

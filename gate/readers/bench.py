@@ -30,6 +30,8 @@ PATIENT_PORT = 8001
 PATIENT_ALIAS = "patient-api"
 #: Folders where a pod may write: an emptyDir at /tmp, and the shared memory every container has.
 WRITABLE = ("/tmp", "/dev/shm")  # noqa: S108  # the container's, not the host's
+#: Where the image keeps a baked-in model (service_chat/Dockerfile), and where a volume with it is mounted.
+MODELS, MOUNT = "/models", "/mounted"
 #: Docker counts CPU in billionths. A fifth of a CPU makes loading and answering slow enough to be looked at.
 SLOW_NANO_CPUS = 200_000_000
 POLL_S = 0.1
@@ -110,6 +112,7 @@ class Bench:
                 DockerContainer(self.image)
                 .with_network(network)
                 .with_exposed_ports(CHAT_PORT)
+                .with_tmpfs_mount(WRITABLE[0])
                 .with_kwargs(**self._as_in_a_pod(), **options)
             )
             for key, value in self._settings(env).items():
@@ -137,7 +140,7 @@ class Bench:
 
     def _as_in_a_pod(self) -> dict[str, object]:
         limits = {"mem_limit": self._memory_bytes} if self._memory_bytes else {}
-        return {"read_only": True, "tmpfs": {WRITABLE[0]: ""}, "cap_drop": ["ALL"], **limits}
+        return {"read_only": True, "cap_drop": ["ALL"], **limits}
 
     # --- What the tier looks at ---------------------------------------------------------------------------------------
 
@@ -218,19 +221,15 @@ class Bench:
 
     def offline_starts(self) -> tuple[OfflineStart, ...]:
         """Return a start without a network with the model baked in, and one with the same model mounted."""
-        baked = self._start_offline("baked in", {}, {})
+        baked = self._start_offline("baked in", DockerContainer(self.image))
         with self._model_volume() as volume:
-            mounted = self._start_offline(
-                "mounted",
-                {"MODEL_CACHE_DIR": "/mounted/models"},
-                {"volumes": {volume: {"bind": "/mounted", "mode": "ro"}}, "tmpfs": {WRITABLE[0]: "", "/models": ""}},
-            )
+            chat = DockerContainer(self.image).with_volume_mapping(volume, MOUNT, "ro").with_tmpfs_mount(MODELS)
+            mounted = self._start_offline("mounted", chat.with_env("MODEL_CACHE_DIR", f"{MOUNT}{MODELS}"))
         return baked, mounted
 
-    def _start_offline(self, how: str, env: Mapping[str, str], options: Mapping[str, object]) -> OfflineStart:
-        alone = {**self._as_in_a_pod(), "network_mode": "none", **options}
-        chat = DockerContainer(self.image).with_kwargs(**alone)
-        for key, value in self._settings(env).items():
+    def _start_offline(self, how: str, chat: DockerContainer) -> OfflineStart:
+        chat = chat.with_tmpfs_mount(WRITABLE[0]).with_kwargs(**self._as_in_a_pod(), network_mode="none")
+        for key, value in self._settings({}).items():
             chat = chat.with_env(key, value)
         with _translated(self.image):
             started = time.monotonic()
@@ -259,10 +258,10 @@ class Bench:
             engine = DockerContainer(self.image).get_docker_client().client
             volume = engine.volumes.create()
             try:
-                copier = engine.containers.create(self.image, volumes={volume.name: {"bind": "/mounted", "mode": "rw"}})
+                copier = engine.containers.create(self.image, volumes={volume.name: {"bind": MOUNT, "mode": "rw"}})
                 try:
-                    stream, _ = copier.get_archive("/models")
-                    copier.put_archive("/mounted", b"".join(stream))
+                    stream, _ = copier.get_archive(MODELS)
+                    copier.put_archive(MOUNT, b"".join(stream))
                 finally:
                     copier.remove()
                 yield volume.name

@@ -54,6 +54,11 @@ class Workspace:
         return self.folder / "plan.json"
 
     @property
+    def applied_json(self) -> Path:
+        """Return where the plan that was applied last lies as JSON: what the gate finds deployed is compared with it."""
+        return self.folder / "applied.json"
+
+    @property
     def stamp_file(self) -> Path:
         """Return where the stamp of the saved plan lies: in the tool's own data folder, which is never committed."""
         return self.folder / ".terraform/plan.stamp.json"
@@ -125,7 +130,7 @@ class Workspace:
         return plan
 
     def apply(self) -> str:
-        """Apply the saved plan and remove it; a plan whose apply failed stays for a second look.
+        """Apply the saved plan and keep its JSON as `applied_json`; if that fails the plan stays for a second look.
 
         Raises:
             WorkspaceError: there is no plan that may be applied.
@@ -133,6 +138,7 @@ class Workspace:
         """
         self.saved_plan()
         text = self.program.run(self.folder, "apply", "-no-color", self.plan_file.name, timeout_s=APPLY_DEADLINE_S)
+        self.plan_json.replace(self.applied_json)
         self.forget_plan()
         return text
 

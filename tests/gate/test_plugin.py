@@ -56,7 +56,7 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     pytester.makeini(
         "[pytest]\naddopts = -p gate.plugin -p timeout --import-mode=importlib\n"
-        "testpaths = tests preflight acceptance drills\n"
+        "testpaths = tests\n"
         "markers =\n    preflight\n    acceptance\n    load\n    criterion(id)\n"
     )
     for name, mutation in (("local", "true"), ("demo", "false")):

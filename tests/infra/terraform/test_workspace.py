@@ -52,10 +52,11 @@ def test_plan_is_saved_with_its_json(workspace: Workspace) -> None:
 
 
 def test_apply_after_a_plan_applies_that_file_and_removes_it(workspace: Workspace) -> None:
-    """The saved file is what is applied, and it cannot be applied twice."""
+    """The saved file is what is applied, it cannot be applied twice, and its JSON stays as what was deployed."""
     workspace.plan(GIVEN)
     assert workspace.apply().startswith("Apply complete!")
     assert calls(workspace)[-1] == "apply -no-color plan.out"
+    assert json.loads(workspace.applied_json.read_text(encoding="utf-8")) == {"resource_changes": []}
     assert not workspace.plan_file.exists()
     assert not workspace.plan_json.exists()
     with pytest.raises(WorkspaceError, match="local has no saved plan"):
