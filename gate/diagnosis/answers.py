@@ -197,6 +197,7 @@ def _same_text(pod: str, own: Sequence[Answer], by: str, least: float) -> Findin
 
 
 def _canned_finding(pod: str, own: Sequence[Answer], what: str) -> Finding:
+    echoed = likeness.echoes(own)
     return Finding(
         Status.FAIL,
         Cause.MODEL_CANNED,
@@ -206,7 +207,7 @@ def _canned_finding(pod: str, own: Sequence[Answer], what: str) -> Finding:
                 f"Pod/{pod}",
                 "answer",
                 f"{len(each.response)} characters, {each.completion_tokens} tokens, "
-                f"masked text {likeness.text_hash(each)}",
+                f"masked text {likeness.text_hash(each, echoed)}",
                 each.reply.started_at,
             )
             for each in own[:_SHOWN]

@@ -20,6 +20,7 @@ from gate.diagnosis.exchanges import (
     was_asked,
 )
 from gate.diagnosis.ownership import counted, owned_by, pods_of_deployment, replica_sets
+from gate.diagnosis.unread import unread_finding
 from gate.diagnosis.wording import count, names
 from gate.records import Deployment, Pod, Reply, Snapshot
 from gate.verdict import Evidence, Finding, Status, Verdict, judged, passed
@@ -72,6 +73,12 @@ def _without_pods(
 ) -> tuple[Finding, ...]:
     if ready:
         return ()
+    lacking = [(each, what) for what in ("deployments", "replica_sets", "pods") if (each := snapshot.unread(what))]
+    if lacking:
+        return tuple(
+            unread_finding(snapshot, each, subject=f"The {what.replace('_', ' ')}", resource=what.replace("_", ""))
+            for each, what in lacking
+        )
     namespace = snapshot.namespace
     if deployment is None:
         known = names([each.name for each in snapshot.deployments]) or "none"

@@ -7,7 +7,7 @@ Compares texts and never judges what they say; no text leaves this module, only 
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 from itertools import combinations
 
@@ -26,20 +26,31 @@ _WORD = re.compile(r"[^\W\d_]+")
 _HASH_CHARS = 8
 
 
-def masked(answer: Answer) -> tuple[str, ...]:
-    """Return the words of the answer that neither the question nor the MRN nor a number could have supplied."""
-    echoed = {*_WORD.findall(answer.query.casefold()), *_WORD.findall(answer.patient_mrn.casefold())}
+def echoes(answers: Iterable[Answer]) -> frozenset[str]:
+    """Return the words that the questions and MRNs of these answers could have supplied."""
+    return frozenset(
+        word for each in answers for text in (each.query, each.patient_mrn) for word in _WORD.findall(text.casefold())
+    )
+
+
+def masked(answer: Answer, echoed: frozenset[str]) -> tuple[str, ...]:
+    """Return the words of the answer that no question, MRN or number could have supplied.
+
+    Texts are compared after masking the words of all the questions at issue: one canned text must not look like two
+    because it shares a word with one of them.
+    """
     return tuple(word for word in _WORD.findall(answer.response.casefold()) if word not in echoed)
 
 
-def text_hash(answer: Answer) -> str:
+def text_hash(answer: Answer, echoed: frozenset[str]) -> str:
     """Return a short hash of the masked text: equal hashes are equal texts, and nothing can be read from it."""
-    return hashlib.sha256(" ".join(masked(answer)).encode()).hexdigest()[:_HASH_CHARS]
+    return hashlib.sha256(" ".join(masked(answer, echoed)).encode()).hexdigest()[:_HASH_CHARS]
 
 
 def likeness(first: Answer, second: Answer) -> float:
     """Return how much of the two masked texts is the same, 0 to 1; two texts of nothing but echo are the same."""
-    return SequenceMatcher(None, masked(first), masked(second), autojunk=False).ratio()
+    echoed = echoes((first, second))
+    return SequenceMatcher(None, masked(first, echoed), masked(second, echoed), autojunk=False).ratio()
 
 
 def asked_once(answers: Sequence[Answer]) -> tuple[Answer, ...]:
@@ -62,4 +73,5 @@ def by_patient(answers: Sequence[Answer]) -> tuple[float, ...]:
 
 def distinct(answers: Sequence[Answer]) -> int:
     """Return how many different masked texts there are."""
-    return len({masked(each) for each in answers})
+    echoed = echoes(answers)
+    return len({masked(each, echoed) for each in answers})

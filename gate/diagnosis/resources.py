@@ -8,6 +8,7 @@ therefore named with what the figure is; OOM kills are the containers' diagnosis
 from collections.abc import Sequence
 
 from gate.causes import Cause
+from gate.diagnosis.deployments import blocked
 from gate.diagnosis.ownership import counted, pods_of_deployment
 from gate.diagnosis.unread import unread_finding
 from gate.diagnosis.wording import count, duration, memory, names, quote, seconds_between
@@ -34,9 +35,13 @@ def resources_verdict(snapshot: Snapshot, *, deployment: str, container: str, me
         container: which container's limits count.
         memory_share_limit: share of the memory limit (0 to 1) that the working set must stay below.
     """
+    stopped = blocked(_CRITERION, snapshot, deployment)
+    if stopped is not None:
+        return stopped
     owner = snapshot.deployment(deployment)
-    pods = counted(pods_of_deployment(snapshot, owner)) if owner else ()
-    running = [each for each in pods if each.phase == "Running"]
+    running = [
+        each for each in counted(pods_of_deployment(snapshot, owner) if owner else ()) if each.phase == "Running"
+    ]
     if not running:
         return judged(_CRITERION, [_nobody(snapshot, deployment)], _pass(snapshot, (), memory_share_limit))
     unread = _unread(snapshot)
