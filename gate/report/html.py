@@ -27,6 +27,12 @@ _MAX_CELL_CHARS = 200
 
 #: What a remedy starts with when it can be pasted as it is.
 _COMMANDS = ("kubectl", "terraform", "tofu", "make", "python", "docker", "aws", "eval", "pytest", "helm", "curl")
+#: By what there is to draw: pods, requests.
+_TITLES = {
+    (True, True): "The rollout, pod by pod, under continuous requests",
+    (True, False): "The rollout, pod by pod",
+    (False, True): "The requests as they were sent",
+}
 _QUOTED = re.compile(r"`([^`\n]+)`")
 
 
@@ -109,7 +115,7 @@ def _illustrate(page: _Page, judgement: Judgement) -> None:
         hidden = len(found.pods) - MAX_LANES
         notes = (f"{hidden} more pods are in report.json.",) if hidden > 0 else ()
         story = tuple((_since(moment, found.timeline[0]), moment.text) for moment in found.timeline)
-        title = "The rollout, pod by pod, under continuous requests" if found.requests else "The rollout, pod by pod"
+        title = _TITLES[bool(found.pods), bool(found.requests)]
         page.figures.append(Figure(judgement, "rollout", title, Markup(rollout), notes, story))  # noqa: S704  # ours
     limit_s = next((each.value for each in criteria()[verdict.criterion].thresholds.values() if each.unit == "s"), None)
     latency = latency_chart(found.latencies, limit_s)

@@ -40,9 +40,8 @@ def cause_link(cause: Cause) -> str:
 def headline(run: Run) -> str:
     """Return the outcome in one sentence, for a banner."""
     if run.interrupted or run.exit_code == ExitCode.INTERRUPTED:
-        return (
-            f"Interrupted after {_criteria(len(run.judgements))}: what was judged so far is here, the rest is unknown"
-        )
+        left = sum(judgement.verdict.cause is Cause.GATE_INTERRUPTED for judgement in run.judgements)
+        return f"Interrupted after {_criteria(len(run.judgements) - left)}: the rest is unknown"
     if trouble := _OWN_TROUBLE.get(run.exit_code):
         return f"Nothing can be said for sure: {trouble}"
     counts = run.counts

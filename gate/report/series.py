@@ -12,7 +12,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from gate.report.run import ReportError
 from gate.verdict import Verdict
 
-HTTP_OK = 200
+#: Status of a latency that counts.
+OK = "ok"
 
 
 class _Point(BaseModel):
@@ -20,18 +21,17 @@ class _Point(BaseModel):
 
 
 class Latency(_Point):
-    """One answer's time. ``cold`` is the first question a pod was asked; ``status`` None means that none came."""
+    """One answer's time. ``cold`` is the first question a pod was asked; ``status`` is ok, or why it is no answer."""
 
     pod: str
     seconds: float
     cold: bool = False
-    status: int | None = HTTP_OK
-    ok: bool | None = None
+    status: str = OK
 
     @property
     def answered(self) -> bool:
-        """Return whether it counts as an answer: as judged, else by its HTTP status."""
-        return self.status == HTTP_OK if self.ok is None else self.ok
+        """Return whether it counts as an answer."""
+        return self.status == OK
 
 
 class Request(_Point):
@@ -104,8 +104,8 @@ def series(verdict: Verdict) -> Series:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise ReportError(
-            f"{verdict.criterion}: {error.error_count()} entries of its series cannot be drawn, "
-            f"the first is {where}: {first['msg']}"
+            f"{verdict.criterion}: its series cannot be drawn, {error.error_count()} value(s) are not as "
+            f"gate/report/series.py states them; the first is {where}: {first['msg']}"
         ) from error
     return Series(
         latencies=shape.latencies,

@@ -81,9 +81,11 @@ def run(*verdicts: Verdict, exit_code: int, interrupted: bool = False, tiers: tu
 
 def latencies(count: int = 24, *, pods: tuple[str, ...] = NEW_PODS) -> list[dict[str, object]]:
     """Return a cold answer per pod and ``count`` warm ones, 1.4 to 3.6 s."""
-    cold = [{"pod": pod, "seconds": 4.1 + number * 0.6, "cold": True, "status": 200} for number, pod in enumerate(pods)]
+    cold = [
+        {"pod": pod, "seconds": 4.1 + number * 0.6, "cold": True, "status": "ok"} for number, pod in enumerate(pods)
+    ]
     warm = [
-        {"pod": pods[number % len(pods)], "seconds": 1.4 + (number * 37 % 23) * 0.1, "cold": False, "status": 200}
+        {"pod": pods[number % len(pods)], "seconds": 1.4 + (number * 37 % 23) * 0.1, "cold": False, "status": "ok"}
         for number in range(count)
     ]
     return [*cold, *warm]
@@ -109,8 +111,22 @@ def rollout() -> dict[str, object]:
     return {
         "marks": [{"at": at(100), "label": "upgrade applied"}, {"at": at(144), "label": "settled, stable for 10 s"}],
         "pods": [
-            {"pod": OLD_PODS[0], "revision": 1, "created": at(-600), "ready": at(-594), "gone": at(121)},
-            {"pod": OLD_PODS[1], "revision": 1, "created": at(-600), "ready": at(-593), "gone": at(138)},
+            {
+                "pod": OLD_PODS[0],
+                "revision": 1,
+                "created": at(-600),
+                "ready": at(-594),
+                "terminating": at(114),
+                "gone": at(121),
+            },
+            {
+                "pod": OLD_PODS[1],
+                "revision": 1,
+                "created": at(-600),
+                "ready": at(-593),
+                "terminating": at(132),
+                "gone": at(138),
+            },
             {"pod": NEW_PODS[0], "revision": 2, "created": at(100.6), "ready": at(113.4), "gone": None},
             {"pod": NEW_PODS[1], "revision": 2, "created": at(113.9), "ready": at(131.2), "gone": None},
         ],
@@ -210,7 +226,7 @@ def upgrade() -> Run:
             status=Status.WARN,
             evidence=(Evidence("Service/chat-api-service", "slowest of 30 answers", "9.3 s", at(205)),),
         ).with_details(
-            latencies=[{"pod": "service", "seconds": 2.0 + number % 10 * 0.81, "status": 200} for number in range(30)]
+            latencies=[{"pod": "service", "seconds": 2.0 + number % 10 * 0.81, "status": "ok"} for number in range(30)]
         ),
     )
     return run(*verdicts, exit_code=1)

@@ -95,7 +95,7 @@ def test_terminal_color_only_when_allowed(color: bool) -> None:  # noqa: FBT001 
         ),
         (
             run(good("POD-1", "Fine."), exit_code=2, interrupted=True),
-            "Interrupted after 1 criterion: what was judged so far is here, the rest is unknown (exit code 2)",
+            "Interrupted after 1 criterion: the rest is unknown (exit code 2)",
         ),
         (run(exit_code=5), "Nothing can be said for sure: no test was collected (exit code 5)"),
     ],

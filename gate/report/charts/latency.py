@@ -1,9 +1,9 @@
 """The latencies' picture: each answer a dot on its pod's lane, cold ones hollow, with percentiles and the limit."""
 
 import math
-import statistics
 from collections.abc import Sequence
 
+from gate.diagnosis.quantiles import nearest_rank
 from gate.report.charts.svg import (
     LABEL_ROW_PX,
     LABEL_ROWS,
@@ -24,6 +24,7 @@ from gate.report.series import Latency
 #: More points than this lie on each other in a lane: a histogram tells more.
 _MAX_DOTS = 240
 _HISTOGRAM_BINS = 72
+_QUANTILES = (("p50", 0.5), ("p95", 0.95))
 #: A limit further off than this many times the slowest answer would squeeze the answers into a corner.
 _LIMIT_IN_VIEW = 3.0
 
@@ -51,16 +52,17 @@ class _Latencies:
         self._groups = _by_pod(latencies)
         most = max(len(group) for _, group in self._groups)
         self._lane = 34 if most <= 40 else 56  # noqa: PLR2004  # dots that one row of a lane holds
-        warm = sorted(each.seconds for each in latencies if each.answered and not each.cold)
-        self._lines = _percentiles(warm)
-        wanted = [(self._scale(value), f"{name} {figure(value)} s") for name, value in self._lines]
+        # A question without an answer is slower than every answer, as LAT-1 counts it.
+        warm = [each.seconds if each.answered else math.inf for each in latencies if not each.cold]
+        self._lines = [(name, nearest_rank(warm, share)) for name, share in _QUANTILES] if warm else []
+        wanted = [(self._scale(min(value, high)), f"{name} {_seconds(value)}") for name, value in self._lines]
         if limit_s is not None:
             wanted.append((self._scale(min(limit_s, high)), f"limit {limit_s:g} s{'' if self._near else ' →'}"))
         self._labels = stagger(wanted, LEFT, WIDTH - RIGHT, LABEL_ROWS)
         rows = max((label.row for label in self._labels), default=-1) + 1
         self._top = 8 + rows * LABEL_ROW_PX + 6
         self._end = self._top + self._lane * len(self._groups)
-        self._canvas = Canvas(WIDTH, self._end + 62, "Seconds per answer", self._told(warm))
+        self._canvas = Canvas(WIDTH, self._end + 62, "Seconds per answer", self._told(len(warm)))
 
     def markup(self) -> str:
         for tick in ticks(0, self._scale.high, 10):
@@ -78,7 +80,8 @@ class _Latencies:
             self._draw_lane(group, y)
         self._canvas.line(LEFT, self._end, self._scale.end, self._end, "base")
         for _, value in self._lines:
-            self._canvas.line(self._scale(value), self._top - 4, self._scale(value), self._end, "mark")
+            if math.isfinite(value):
+                self._canvas.line(self._scale(value), self._top - 4, self._scale(value), self._end, "mark")
         if self._limit_s is not None and self._near:
             self._canvas.line(self._scale(self._limit_s), self._top - 4, self._scale(self._limit_s), self._end, "limit")
         for label in self._labels:
@@ -87,12 +90,12 @@ class _Latencies:
         self._legend()
         return self._canvas.markup()
 
-    def _told(self, warm: Sequence[float]) -> str:
+    def _told(self, warm: int) -> str:
         cold = sum(each.cold for each in self._latencies)
         failed = sum(not each.answered for each in self._latencies)
-        lines = ", ".join(f"{name} {figure(value)} s" for name, value in self._lines)
+        lines = ", ".join(f"{name} {_seconds(value)}" for name, value in self._lines)
         limit = f"; limit {self._limit_s:g} s" if self._limit_s is not None else ""
-        return f"{len(warm)} warm answers, {cold} cold, {failed} failed. {lines}{limit}"
+        return f"{warm} warm questions, {cold} cold, {failed} failed. {lines}{limit}"
 
     def _draw_lane(self, group: Sequence[Latency], top: float) -> None:
         warm = [each for each in group if each.answered and not each.cold]
@@ -109,7 +112,7 @@ class _Latencies:
             if each.answered:
                 self._canvas.dot(x, y, 3.6, kind, tip=tip)
             else:
-                self._canvas.cross(x, y, 3.6, "failed-mark", tip=f"{tip}, failed: {each.status or 'no answer'}")
+                self._canvas.cross(x, y, 3.6, "failed-mark", tip=f"{tip}, failed: {each.status}")
 
     def _draw_histogram(self, warm: Sequence[Latency], top: float) -> None:
         width = self._scale.high / _HISTOGRAM_BINS
@@ -152,12 +155,8 @@ def _by_pod(latencies: Sequence[Latency]) -> list[tuple[str, list[Latency]]]:
     return [*shown, (f"{len(rest)} other pods" if len(rest) > 1 else rest[0], pooled)]
 
 
-def _percentiles(warm: Sequence[float]) -> list[tuple[str, float]]:
-    """Return p50 and p95 of the sorted values."""
-    if not warm:
-        return []
-    rank = max(0, -(-95 * len(warm) // 100) - 1)
-    return [("p50", statistics.median(warm)), ("p95", warm[rank])]
+def _seconds(value: float) -> str:
+    return f"{figure(value)} s" if math.isfinite(value) else "no answer"
 
 
 def _swarm(group: Sequence[Latency], scale: Scale, room: float) -> list[tuple[Latency, float]]:

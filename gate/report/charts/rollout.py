@@ -143,7 +143,7 @@ class _Rollout:
         for tick in ticks(0, scale.high, 3):
             self._canvas.line(LEFT, scale(tick), WIDTH - RIGHT, scale(tick), "grid")
             self._canvas.text(LEFT - 12, scale(tick) + 4, f"{tick:g}", "tick", anchor="end")
-        self._canvas.text(LEFT - 48, top + _STRIP_PX / 2 + 10, name, "axis", anchor="end")
+        self._canvas.text(LEFT - 56, top + _STRIP_PX / 2 + 10, name, "axis", anchor="end")
         return scale
 
     def _rates(self) -> None:
@@ -207,7 +207,7 @@ class _Rollout:
             older, newer = revisions[:-1], revisions[-1]
             entries += [("pod old ready", f"revision {_joined(older)} ready")] if older else []
             entries += [("pod new ready", f"revision {newer} ready" if newer is not None else "ready")]
-            entries += [("pod new waiting", "not ready")]
+            entries += [("pod new waiting", "not ready, or ending")]
         if self._requests:
             entries += [("requests", "requests sent"), ("failed", "failed requests")]
         x = float(LEFT)
