@@ -130,7 +130,7 @@ class ModelManager:
                 )
             digest = download.verified(path, spec)  # reading it all also warms the page cache for the load
             engine = self._factory(path, self._settings)
-        except (download.DownloadError, EngineError, OSError) as error:
+        except (download.DownloadError, EngineError, ImportError, OSError) as error:
             raise ModelLoadError(str(error)) from error
         load_seconds = round(time.perf_counter() - started_s, 3)
         memory = resources.memory()
