@@ -82,7 +82,7 @@ async def _load(at: Runtime, on_load_failure: Callable[[str], None]) -> None:
         _log.error("Model could not be loaded", model=name, cause=str(error))  # the cause says it all
         on_load_failure(f"{name}: {error}")
         return
-    except Exception as error:  # whatever it is: a pod that loads for ever tells nobody anything
+    except Exception as error:  # noqa: BLE001 # whatever it is: a pod that loads for ever tells nobody anything
         _log.exception("Model could not be loaded", model=at.settings.llm_mode, cause=repr(error))
         on_load_failure(f"{at.settings.llm_mode}: {error!r}")
         return

@@ -87,6 +87,18 @@ def test_load_engine_fails_keeps_the_cause(model_folder: Path) -> None:
     assert manager.reason == "the fake engine failed"
 
 
+def test_load_library_missing_is_a_failed_load(model_folder: Path) -> None:
+    """A library that the image lacks (libgomp.so.1 was one) fails the load and names itself."""
+
+    def factory(_path: Path, _settings: Settings) -> FakeEngine:
+        raise ImportError("libgomp.so.1: cannot open shared object file")
+
+    manager = ModelManager(_settings(model_folder), factory)
+    with pytest.raises(ModelLoadError, match=r"libgomp\.so\.1"):
+        manager.load()
+    assert manager.state is State.FAILED
+
+
 def test_load_mock_needs_no_file(tmp_path: Path) -> None:
     """The mock is there at once and says nothing of loading."""
     manager = ModelManager(Settings.model_validate({"llm_mode": "mock", "model_cache_dir": tmp_path}))

@@ -154,6 +154,20 @@ def test_app_model_cannot_be_loaded_tells_the_process_and_stays_not_ready(runnin
     asyncio.run(run())
 
 
+def test_app_load_failing_unforeseen_still_tells_the_process(running: Running) -> None:
+    """A failure that nobody thought of is told like any other: a pod must not load for ever."""
+
+    async def run() -> None:
+        def fail() -> None:
+            raise ZeroDivisionError("nobody thought of this")
+
+        async with running(load=fail) as service:
+            await until(lambda: bool(service.load_failures))
+        assert service.load_failures == [f"{MODEL}: ZeroDivisionError('nobody thought of this')"]
+
+    asyncio.run(run())
+
+
 def test_app_stopped_closes_the_engine(running: Running) -> None:
     """The model's memory is given back at the end."""
 
