@@ -173,6 +173,7 @@ class ChatClient:
 def _trouble(failure: httpx.RequestError) -> Trouble:
     """Return why no answer came, told by the exception's causes."""
     causes: list[BaseException] = [failure]
+    # The pool raises "from None": what it hid is still the context.
     while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
         causes.append(cause)
     if any(isinstance(cause, Denied) for cause in causes):

@@ -40,6 +40,14 @@ _EXCEPTIONS: dict[type[Exception], type[httpx.TransportError]] = {
 }
 
 
+class ForwardError(httpcore.ConnectError):
+    """The pod could not be reached; a connection pool drops an exception's cause, so the reason is carried here."""
+
+    def __init__(self, reason: ReadError) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
 class PodStream(httpcore.NetworkStream):
     """A TCP stream to a pod's port, carried by a websocket."""
 
@@ -80,7 +88,7 @@ class PodStream(httpcore.NetworkStream):
             self._ended = True
             if b"connection refused" in payload:
                 raise httpcore.ConnectError("connection refused: nothing listens on that port in the pod")
-            raise httpcore.ConnectError(excerpt(payload)) from Unreachable(f"port-forward: {excerpt(payload)}")
+            raise ForwardError(Unreachable(f"port-forward: {excerpt(payload)}"))
         elif channel == _DATA:
             self._buffer += payload
 
@@ -137,12 +145,12 @@ class PodBackend(httpcore.NetworkBackend):
         local_address: str | None = None,  # noqa: ARG002  # same
         socket_options: Iterable[object] | None = None,  # noqa: ARG002  # same
     ) -> httpcore.NetworkStream:
-        """Open a websocket; raises httpcore's ConnectError, with the API server's reason."""
+        """Open a websocket; raises ForwardError with the API server's reason."""
         limit_s = OPEN_TIMEOUT_S if timeout is None else min(timeout, OPEN_TIMEOUT_S)
         try:
             return PodStream(self._connection.websocket(self._path, self._query, timeout_s=limit_s))
         except ReadError as error:
-            raise httpcore.ConnectError(str(error)) from error
+            raise ForwardError(error) from error
 
 
 class PodTransport(httpx.BaseTransport):
@@ -170,6 +178,8 @@ class PodTransport(httpx.BaseTransport):
                 body = answer.read()
             finally:
                 answer.close()
+        except ForwardError as error:
+            raise httpx.ConnectError(str(error), request=request) from error.reason
         except tuple(_EXCEPTIONS) as error:
             raise _EXCEPTIONS[type(error)](str(error), request=request) from error
         return httpx.Response(answer.status, headers=answer.headers, content=body)
