@@ -18,7 +18,7 @@ from gate.report import phrases
 from gate.report.charts import latency_chart, rollout_chart
 from gate.report.charts.svg import MAX_LANES
 from gate.report.run import Judgement, ReportError, Run
-from gate.report.series import Moment, series
+from gate.report.series import THE_SERVICE, Moment, series
 from gate.verdict import Status
 
 #: Rows of a table of details; the rest is in report.json.
@@ -120,7 +120,8 @@ def _illustrate(page: _Page, judgement: Judgement) -> None:
     limit_s = next((each.value for each in criteria()[verdict.criterion].thresholds.values() if each.unit == "s"), None)
     latency = latency_chart(found.latencies, limit_s)
     if latency is not None:
-        title = "How long the answers took, pod by pod"
+        by_pod = any(each.pod != THE_SERVICE for each in found.latencies)
+        title = "How long the answers took" + (", pod by pod" if by_pod else "")
         page.figures.append(Figure(judgement, "latency", title, Markup(latency)))  # noqa: S704  # ours
     page.tables[verdict.criterion] = list(_tables(found.rest))
 

@@ -89,9 +89,9 @@ def facts(header: Header) -> list[tuple[str, str]]:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration as people write it: ``0.4 s``, ``12 s``, ``3 min 5 s``."""
+    """Return a duration as people write it: ``< 0.1 s``, ``0.4 s``, ``12 s``, ``3 min 5 s``."""
     if seconds < 10:  # noqa: PLR2004  # below, a tenth of a second still tells
-        return f"{seconds:.1f} s"
+        return "< 0.1 s" if seconds < 0.1 else f"{seconds:.1f} s"  # noqa: PLR2004
     whole = round(seconds)
     return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60} s"  # noqa: PLR2004  # seconds of a minute
 

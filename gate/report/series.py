@@ -14,6 +14,8 @@ from gate.verdict import Verdict
 
 #: Status of a latency that counts.
 OK = "ok"
+#: Stands for a pod's name where the load balancer chose the pod.
+THE_SERVICE = "service"
 
 
 class _Point(BaseModel):
