@@ -23,7 +23,8 @@ PYTHON_VERSION = "3.11"  # bookworm's
 RUNTIME_TAG = f"carepath/python:{PYTHON_VERSION}-{RELEASE}"
 BUILD_TAG = f"carepath/python-build:{PYTHON_VERSION}-{RELEASE}"
 MIRROR_KEY = "CAREPATH_DEBIAN_MIRROR"
-_PACKAGES = ("python3", "python3-venv", "ca-certificates")
+# libgomp1: llama.cpp's wheel is linked with OpenMP and does not bring it (ImportError: libgomp.so.1).
+_PACKAGES = ("python3", "python3-venv", "ca-certificates", "libgomp1")
 # Nothing reads these in a container: 275 MB become 138.
 _LEFT_OUT = ("./usr/share/man/*", "./usr/share/locale/*", "./var/cache/apt/*", "./var/lib/apt/lists/*", "./var/log/*")
 _IMAGE_CONFIG = ("ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 'CMD ["python3"]')

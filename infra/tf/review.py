@@ -17,8 +17,9 @@ import yaml
 _CREDENTIAL = re.compile(r"(_TOKEN|_KEY|PASSWORD|SECRET)$", re.IGNORECASE)
 HIDDEN = "(hidden)"
 ABSENT = "(none)"
-# A value longer than this does not fit beside another in a terminal, and its end says nothing more.
-VALUE_WIDTH = 100
+# Two values that are longer together go on a line each; a reference by digest in ECR (133 characters) is shown whole.
+_PAIR_WIDTH = 80
+_VALUE_WIDTH = 160
 
 Document = dict[str, Any]
 # The live object of a manifest and what it would be after an apply, or None where no cluster can be asked.
@@ -94,7 +95,7 @@ def review(found: tuple[ObjectChange, ...]) -> str:
             continue
         drift = "  (differs in the cluster from what was applied last)" if change.drifted else ""
         lines.append(f"  {_SYMBOLS[change.action]} {change.name}{drift}")
-        lines.extend(f"      {d.path}: {_cut(d.before)} -> {_cut(d.after)}" for d in change.differences)
+        lines.extend(line for difference in change.differences for line in _lines(difference))
     return "\n".join(lines)
 
 
@@ -166,5 +167,12 @@ def _shown(path: str, value: Any, *, hide: bool) -> str:  # noqa: ANN401 # parse
     return str(value)
 
 
+def _lines(difference: Difference) -> list[str]:
+    before, after = _cut(difference.before), _cut(difference.after)
+    if len(before) + len(after) <= _PAIR_WIDTH:
+        return [f"      {difference.path}: {before} -> {after}"]
+    return [f"      {difference.path}:", f"        - {before}", f"        + {after}"]
+
+
 def _cut(text: str) -> str:
-    return text if len(text) <= VALUE_WIDTH else f"{text[: VALUE_WIDTH - 3]}..."
+    return text if len(text) <= _VALUE_WIDTH else f"{text[: _VALUE_WIDTH - 3]}..."

@@ -55,7 +55,7 @@ class Workspace:
 
     @property
     def applied_json(self) -> Path:
-        """Return where the plan that was applied last lies as JSON: what the gate finds deployed is compared with it."""
+        """Return where the plan that was applied last lies as JSON: what the gate finds is compared with it."""
         return self.folder / "applied.json"
 
     @property

@@ -123,9 +123,9 @@ def test_review_counts_and_lists_what_changes() -> None:
 
 
 def test_review_cuts_long_values() -> None:
-    """A value longer than a line is cut and says so."""
-    text = review((ObjectChange("Deployment/x", Action.UPDATE, (Difference("spec.a", "v" * 101, "w" * 100),)),))
-    assert text.endswith(f"spec.a: {'v' * 97}... -> {'w' * 100}")
+    """A value longer than any reference by digest is cut and says so; long ones stand on a line each."""
+    text = review((ObjectChange("Deployment/x", Action.UPDATE, (Difference("spec.a", "v" * 161, "w" * 160),)),))
+    assert text.splitlines()[-3:] == ["      spec.a:", f"        - {'v' * 157}...", f"        + {'w' * 160}"]
 
 
 def test_unknown_action_is_refused() -> None:

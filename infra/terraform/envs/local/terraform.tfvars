@@ -14,4 +14,6 @@ resources = {
 autoscaling = {
   min_replicas = 2
   max_replicas = 4
+
+  scale_down_stabilization_s = 60 # Kubernetes waits 300 s; here a drill waits for it
 }
