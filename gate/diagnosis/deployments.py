@@ -206,7 +206,8 @@ def _old(
                 Status.FAIL,
                 Cause.POD_STUCK_TERMINATING,
                 f"{count(len(stuck), 'pod')} of an older revision ({names([pod.name for pod in stuck])}) should have "
-                f"ended {overdue} ago and still hang in Terminating: they may still answer.",
+                f"ended {overdue} ago and still {'hangs' if len(stuck) == 1 else 'hang'} in Terminating, "
+                f"where {'it' if len(stuck) == 1 else 'they'} may answer requests.",
                 tuple(_deleted(pod) for pod in stuck),
                 f"See what holds it (finalizer, dead node, process that ignores SIGKILL): "
                 f"kubectl describe pod {stuck[0].name} -n {snapshot.namespace}",
@@ -220,7 +221,7 @@ def _old(
             Finding(
                 Status.FAIL,
                 Cause.ROLLOUT_OLD_PODS_LEFT,
-                f"{count(len(lingering), 'pod')} of an older revision still run "
+                f"{count(len(lingering), 'pod of an older revision still runs', 'pods of an older revision still run')} "
                 f"({names([pod.name for pod in lingering])}), {leaving} of them being deleted.",
                 tuple(_owner(pod, snapshot) for pod in lingering),
                 f"Wait for the rolling update: kubectl rollout status deployment/{deployment.name} "
@@ -234,8 +235,8 @@ def _old(
             Finding(
                 Status.FAIL,
                 Cause.ROLLOUT_OLD_PODS_LEFT,
-                f"{count(len(strays), 'pod')} ({names([pod.name for pod in strays])}) carry the labels of "
-                f"{deployment.name} and belong to none of its revisions: the Service sends them requests too.",
+                f"{count(len(strays), 'pod carries', 'pods carry')} the labels of {deployment.name} and none of its "
+                f"revisions owns them ({names([pod.name for pod in strays])}): the Service sends requests there too.",
                 tuple(_owner(pod, snapshot) for pod in strays),
                 f"Take them away, or change their labels: kubectl delete pod {strays[0].name} -n {snapshot.namespace}",
             ),

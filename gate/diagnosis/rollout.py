@@ -260,7 +260,8 @@ def _pods_differ(
     yield Finding(
         Status.FAIL,
         Cause.IMAGE_DIGEST_MISMATCH,
-        f"{len(wrong)} of {count(len(running), 'pod')} ({names([pod.name for pod in wrong])}) run {others}, {whose}: "
+        f"{len(wrong)} of {count(len(running), 'pod')} ({names([pod.name for pod in wrong])}) {'runs' if len(wrong) == 1 else 'run'} "
+        f"{others}, {whose}: "
         f"{why}.",
         tuple(Evidence(f"Pod/{pod.name}", "imageID", str(running[pod.name]), snapshot.read_at) for pod in wrong),
         f"Deploy by digest, or start the pods anew: kubectl rollout restart deployment/{deployment.name} "

@@ -29,7 +29,7 @@ NO_ROOM = "Node didn't have enough resource: cpu, requested: 250, used: 1900, ca
 USED_DISK = "container chat-api was using 9Gi and had requested 0"
 USED_MEMORY = "container chat-api was using 8Gi and had requested 1Gi"
 LOW_DISK = (
-    "The node was low on resource: ephemeral-storage. Threshold quantity: 2Gi, available: 1021Mi. "
+    "The node was low on resource: ephemeral-storage. Threshold quantity: 2Gi, available: 1Gi. "
     "Container chat-api was using 9Gi, request is 0, has larger consumption of ephemeral-storage. "
 )
 
@@ -41,7 +41,7 @@ LOW_DISK = (
             "Evicted",
             LOW_DISK,
             Cause.POD_EVICTED_STORAGE,
-            f"it was evicted: node carepath-node was low on ephemeral-storage (1021Mi left, threshold 2Gi); {USED_DISK}",
+            f"it was evicted: node carepath-node was low on ephemeral-storage (1Gi left, threshold 2Gi); {USED_DISK}",
         ),
         (
             "Evicted",
