@@ -221,7 +221,7 @@ def _old(
             Finding(
                 Status.FAIL,
                 Cause.ROLLOUT_OLD_PODS_LEFT,
-                f"{count(len(lingering), 'pod of an older revision still runs', 'pods of an older revision still run')} "
+                f"{count(len(lingering), 'pod of an older revision still runs', 'pods of older revisions still run')} "
                 f"({names([pod.name for pod in lingering])}), {leaving} of them being deleted.",
                 tuple(_owner(pod, snapshot) for pod in lingering),
                 f"Wait for the rolling update: kubectl rollout status deployment/{deployment.name} "

@@ -251,6 +251,7 @@ def _pods_differ(
         return
     old = [pod for pod in wrong if newest is None or not owned_by(pod.owner, newest.uid)]
     others = ", ".join(sorted({_short(running[pod.name]) for pod in wrong}))
+    run = "runs" if len(wrong) == 1 else "run"
     whose = f"{source} declares {_short(right)}" if wanted else f"the others run {_short(right)}"
     why = (
         "they belong to an older revision"
@@ -260,7 +261,7 @@ def _pods_differ(
     yield Finding(
         Status.FAIL,
         Cause.IMAGE_DIGEST_MISMATCH,
-        f"{len(wrong)} of {count(len(running), 'pod')} ({names([pod.name for pod in wrong])}) {'runs' if len(wrong) == 1 else 'run'} "
+        f"{len(wrong)} of {count(len(running), 'pod')} ({names([pod.name for pod in wrong])}) {run} "
         f"{others}, {whose}: "
         f"{why}.",
         tuple(Evidence(f"Pod/{pod.name}", "imageID", str(running[pod.name]), snapshot.read_at) for pod in wrong),
