@@ -5,6 +5,7 @@ so it is parsed before and after, and only the values of fields that are safe to
 change is allowed is judged in ``verdict``.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +13,14 @@ from enum import StrEnum
 from typing import Any
 
 import yaml
+
+#: Kinds whose every value stays hidden, whatever its key is called.
+_HIDDEN_KINDS = frozenset({"Secret", "ConfigMap"})
+
+#: Written by the deploy itself from image and mode.
+_CHANGE_CAUSE = "metadata.annotations[kubernetes.io/change-cause]"
+
+_CREDENTIALS_IN_URL = re.compile(r"://[^/\s]*@")
 
 HIDDEN = "(not shown)"
 ABSENT = "(none)"
@@ -194,20 +203,18 @@ def _manifest(address: str, side: str, values: object) -> dict[str, Any] | None:
 
 def _differences(before: Raw, after: Raw, known_keys: frozenset[str]) -> Iterator[FieldChange]:
     old, new = dict(_leaves(before)), dict(_leaves(after))
+    hidden = bool(_HIDDEN_KINDS & {before.get("kind"), after.get("kind")})
     for path in sorted(old.keys() | new.keys()):
         if old.get(path) != new.get(path):
-            yield FieldChange(
-                path=path, before=_shown(path, old.get(path), known_keys), after=_shown(path, new.get(path), known_keys)
-            )
+            shown = _hidden if hidden or not _may_show(path, known_keys) else _shown
+            yield FieldChange(path=path, before=shown(old.get(path)), after=shown(new.get(path)))
 
 
 def _leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
     """Yield every scalar with its path; an item of a list goes by its ``name`` where it has one."""
     if isinstance(value, Mapping) and value:
         for key, item in value.items():
-            yield from _leaves(
-                item, f"{path}.{key}" if path and "." not in str(key) else f"{path}[{key}]" if path else str(key)
-            )
+            yield from _leaves(item, _joined(path, str(key)))
     elif isinstance(value, list) and value:
         for index, item in enumerate(value):
             label = item.get("name", index) if isinstance(item, Mapping) else index
@@ -216,13 +223,23 @@ def _leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
         yield path, value
 
 
-def _shown(path: str, value: object, known_keys: frozenset[str]) -> str:
-    if value is None:
-        return ABSENT
+def _joined(path: str, key: str) -> str:
+    # A key with dots of its own (an annotation) would read as several.
+    if "." in key:
+        return f"{path}[{key}]"
+    return f"{path}.{key}" if path else key
+
+
+def _may_show(path: str, known_keys: frozenset[str]) -> bool:
     head, _, field = path.rpartition(".")
-    if field in _SHOWN_FIELDS:
-        return str(value)
     _, marker, key = head.rpartition(".env[")
-    if field == "value" and marker and key.removesuffix("]") in known_keys and "@" not in str(value):
-        return str(value)
-    return str(value) if field == "name" and marker else HIDDEN
+    of_setting = field == "value" and bool(marker) and key.removesuffix("]") in known_keys
+    return of_setting or field in _SHOWN_FIELDS or path == _CHANGE_CAUSE or (field == "name" and bool(marker))
+
+
+def _shown(value: object) -> str:
+    return HIDDEN if _CREDENTIALS_IN_URL.search(str(value)) else ABSENT if value is None else str(value)
+
+
+def _hidden(value: object) -> str:
+    return ABSENT if value is None else HIDDEN

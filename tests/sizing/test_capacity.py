@@ -58,8 +58,8 @@ def test_capacity_of_planned_cpu_is_named_as_such() -> None:
 
     assert verdict.cause is Cause.SCHEDULING_INSUFFICIENT_CPU
     assert verdict.reason == (
-        "2 pods of chat-api stand at the same time (2 replicas), and 1 r5.large node holds 0: r5.large node 1 has 1480m "
-        "CPU left, a pod asks for 1600m, 120m missing."
+        "2 pods of chat-api stand at the same time (2 replicas), and 1 r5.large node holds 0: r5.large node 1 has "
+        "1480m CPU left, a pod asks for 1600m, 120m missing."
     )
 
 

@@ -1,0 +1,61 @@
+"""The tier itself, run as CI runs it: a fresh interpreter, no cluster, no network, no credentials."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+#: Runs the tier and says which of the heavy clients it has imported.
+RUN = """
+import sys, pytest
+# Joined by "=": pytest takes a path of its own line for a test's, and looks there for its configuration.
+code = pytest.main(["-m", "preflight", f"--target={sys.argv[1]}", "--offline", f"--report={sys.argv[2]}", "-q"])
+print("imported:", [each for each in ("kubernetes", "httpx", "boto3") if each in sys.modules])
+sys.exit(code)
+"""
+
+
+def preflight(target: str, report: Path) -> tuple[int, dict[str, Any], str]:
+    """Return exit code, report.json and output of an offline preflight."""
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, target, str(report)],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (report / "report.json").is_file(), f"no report was written: {done.stdout}{done.stderr}"
+    return done.returncode, json.loads((report / "report.json").read_text(encoding="utf-8")), done.stdout
+
+
+def test_preflight_of_the_checklists_demo_fails_t3_medium_with_numbers(tmp_path: Path) -> None:
+    """Needed, there, missing, the types compared and the cheapest that fits, without reaching anything."""
+    code, report, output = preflight("demo", tmp_path)
+
+    assert code == 1
+    verdicts = {each["criterion"]: each for each in report["verdicts"]}
+    assert set(verdicts) == {"NODE-1", "FIT-1", "FIT-2", "CFG-1"}
+    assert verdicts["FIT-1"]["cause"] == "node.too_small"
+    assert verdicts["FIT-1"]["reason"].endswith("and a t3.medium node has 3231 MiB for it: 5985 MiB are missing.")
+    shown = {each["object"]: each["value"] for each in verdicts["FIT-1"]["evidence"]}
+    assert shown["InstanceType/t3.large"].startswith("needed 9216 MiB, there 7017 MiB, missing 2199 MiB")
+    assert shown["InstanceType/t3.xlarge"].startswith("needed 9216 MiB, there 14731 MiB, missing 0 MiB")
+    assert shown["instance_facts.csv"].startswith("r6a.large, USD 0.1134/h")
+    assert verdicts["FIT-2"]["cause"] == "scheduling.insufficient_memory"
+    assert "imported: []" in output
+
+
+@pytest.mark.parametrize(("instance_type", "count", "code"), [("t3.xlarge", 3, 0), ("t3.xlarge", 2, 1)])
+def test_preflight_of_a_target_with_room_passes(tmp_path: Path, instance_type: str, count: int, code: int) -> None:
+    """Three t3.xlarge hold two replicas and the surge; two do not."""
+    text = (ROOT / "targets" / "demo.toml").read_text(encoding="utf-8")
+    changed = text.replace('instance_type = "t3.medium"', f'instance_type = "{instance_type}"')
+    target = tmp_path / "roomy.toml"
+    target.write_text(changed.replace("count = 2", f"count = {count}"), encoding="utf-8")
+
+    found, report, _ = preflight(str(target), tmp_path / "report")
+
+    assert found == code
+    assert report["counts"]["fail"] == code
