@@ -42,7 +42,10 @@ def _acquire(path: Path, name: str, *, wait: bool) -> int:
             raise LockError(
                 f"{path} cannot be written ({error.strerror}): only root starts and stops clusters"
             ) from error
-        except FileNotFoundError:  # the last holder took the folder away between the two lines
+        except (FileNotFoundError, FileExistsError) as error:
+            # The last holder took the folder away between two of these steps; a file in its place will not go away.
+            if path.parent.is_file():
+                raise LockError(f"{path.parent} is a file, and a folder is needed there") from error
             continue
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -11,14 +11,14 @@ import signal
 import socket
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
-from infra.cluster.api import Api, ApiError
+from infra.cluster.api import ApiError
 from infra.cluster.balancer import haproxy
 from infra.cluster.balancer.decisions import Decision, Refusal, Request, decide
 from infra.cluster.instance import Instance
 from infra.cluster.ports import is_free
-from infra.cluster.process import Supervisor
+from infra.cluster.process import Process
 from infra.commands import CommandError, run
 
 SERVICES = "/api/v1/services"
@@ -33,12 +33,35 @@ class ReloadError(Exception):
     """Haproxy does not run, refused the configuration, or does not listen with it."""
 
 
+class ServicesApi(Protocol):
+    """The requests to the API server that are made here (`infra.cluster.api.Api`); each may raise ApiError."""
+
+    def get(self, path: str) -> dict[str, Any]:
+        """Return an object or a list."""
+
+    def merge(self, path: str, document: Mapping[str, Any]) -> None:
+        """Change fields of an object."""
+
+    def post(self, path: str, document: Mapping[str, Any]) -> None:
+        """Create an object."""
+
+    def wait_for_change(self, path: str, version: str, timeout_s: int) -> None:
+        """Return when something in a list changes, or after a while."""
+
+
+class Processes(Protocol):
+    """Where haproxy is found (`infra.cluster.process.Supervisor`)."""
+
+    def running(self, name: str) -> Process | None:
+        """Return a component's process if it is alive."""
+
+
 class Controller:
     """The load balancer of one instance."""
 
-    def __init__(self, instance: Instance, supervisor: Supervisor, api: Api) -> None:
+    def __init__(self, instance: Instance, processes: Processes, api: ServicesApi) -> None:
         self._instance = instance
-        self._supervisor = supervisor
+        self._processes = processes
         self._api = api
         self._config = instance.config / "haproxy.cfg"
         self._reported: dict[str, str] = {}
@@ -86,7 +109,7 @@ class Controller:
             except CommandError as error:
                 raise ReloadError(str(error)) from error
             partial.rename(self._config)
-            process = self._supervisor.running("haproxy")
+            process = self._processes.running("haproxy")
             if process is None:
                 raise ReloadError("haproxy does not run; `up` starts it again, with the new configuration")
             os.kill(process.pid, signal.SIGUSR2)
