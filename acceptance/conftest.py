@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import pytest
 
 from gate.context import Gate
-from gate.diagnosis.rollout import newest_pods
 from gate.observing import Interview
 from gate.records import LogTail, Pod, Snapshot
 from gate.waiting import Waited, wait_for_rollout
@@ -35,7 +34,7 @@ def snapshot(gate: Gate, rollout: Waited) -> Snapshot:
 @pytest.fixture(scope="session")
 def pods(gate: Gate, snapshot: Snapshot) -> Sequence[Pod]:
     """The ready pods of the newest revision: each of them is asked."""
-    return [pod for pod in newest_pods(snapshot, deployment=gate.target.cluster.deployment) if pod.ready]
+    return gate.ready_pods(snapshot)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import pytest
 
 from gate.context import Gate
-from gate.diagnosis.rollout import newest_pods
 from gate.drilling import Change, drill, previous_revision
 from gate.observing import Chat, Interview
 from gate.records import ReplicaSet
@@ -52,8 +51,7 @@ def roll(gate: Gate, users: Sequence[Chat]) -> Roll | None:
         traffic = users[:TRAFFIC_CLIENTS]
         back = running.roll(revision, traffic, settings.test_mrns, **limits)
         snapshot = back.waited.snapshot or gate.reader.snapshot()
-        pods = [pod for pod in newest_pods(snapshot, deployment=cluster.deployment) if pod.ready]
-        asked = gate.ask(pods, samples=0)
+        asked = gate.ask(gate.ready_pods(snapshot), samples=0)
         forth = running.roll(current.revision, traffic, settings.test_mrns, **limits)
     if forth.waited.snapshot is not None:
         gate.use_snapshot(forth.waited.snapshot)

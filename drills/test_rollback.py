@@ -5,7 +5,7 @@ import pytest
 from drills.conftest import Roll
 from gate.context import Gate
 from gate.diagnosis.rollback import no_way_back, rollback_verdict
-from gate.diagnosis.traffic import failed, rollout_traffic_verdict
+from gate.diagnosis.traffic import failed
 
 pytestmark = [pytest.mark.rollback, pytest.mark.timeout(3600)]
 
@@ -37,4 +37,4 @@ def test_rolling_update_fails_no_request(gate: Gate, roll: Roll | None) -> None:
     if roll is None:
         gate.judge(no_way_back(gate.target.cluster.deployment, None, criterion="ROL-1"))
         return
-    gate.judge(rollout_traffic_verdict(roll.forth))
+    gate.judge(roll.forth.verdict)

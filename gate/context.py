@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gate.observing import Interview, interview
+from gate.report.run import Header
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from gate.criteria import Tier
     from gate.readers.chat import ChatClient
     from gate.readers.cluster import ClusterReader
     from gate.records import Desired, Pod, Snapshot
@@ -125,6 +128,15 @@ class Gate:
         facts = image_facts(container.image, self.target.registry)
         return IntendedImage(container.image, facts.digest, f"{desired.source}, tag resolved by the registry")
 
+    def ready_pods(self, snapshot: Snapshot) -> tuple[Pod, ...]:
+        """Return the ready pods of the newest revision, by name."""
+        from gate.diagnosis.ownership import newest_replica_set, pods_of
+
+        deployment = snapshot.deployment(self.target.cluster.deployment)
+        newest = newest_replica_set(snapshot, deployment) if deployment else None
+        ready = [pod for pod in pods_of(snapshot, newest) if pod.ready] if newest else []
+        return tuple(sorted(ready, key=lambda pod: pod.name))
+
     def user(self, *, keep_alive: bool = True) -> ChatClient:
         """Return a client with connections of its own that goes the way users go.
 
@@ -175,3 +187,27 @@ class Gate:
             return interview(
                 chats, service, patients=settings.test_mrns, samples=samples, budget_s=settings.latency_budget_s
             )
+
+
+def header_of(
+    gate: Gate, tiers: tuple[Tier, ...], started_at: datetime, left_out: Mapping[str, str] | None = None
+) -> Header:
+    """Return the report's header: what was judged, where, with which settings."""
+    target, snapshot = gate.target, gate.known_snapshot
+    cluster = snapshot.cluster if snapshot else None
+    deployment = snapshot.deployment(target.cluster.deployment) if snapshot else None
+    container = deployment.template.container(target.cluster.container) if deployment else None
+    return Header(
+        target=target.name,
+        tiers=tiers,
+        server=cluster.server if cluster else None,
+        context=cluster.context if cluster else None,
+        server_version=cluster.version if cluster else None,
+        kube_system_uid=cluster.kube_system_uid if cluster else None,
+        namespace=target.cluster.namespace if cluster else None,
+        image=gate.image or (container.image if container else None),
+        settings=target.differing(),
+        left_out=left_out or {},
+        started_at=started_at,
+        finished_at=datetime.now(UTC),
+    )

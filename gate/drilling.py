@@ -10,9 +10,10 @@ import json
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -23,15 +24,19 @@ from kubernetes import client, config
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import ConflictError, DynamicApiError
 
+from gate.diagnosis.traffic import rollout_traffic_verdict
 from gate.observing import Chat, Traffic
 from gate.readers.cluster import ClusterReader
 from gate.readers.errors import Denied, Unreachable, excerpt
 from gate.records import Answer, Snapshot
+from gate.verdict import Status, Verdict
 from gate.waiting import Waited, wait_for_rollout
 
 LEASE = "carepath-gate-drill"
 #: A drill that died keeps others out for so long; the longest drill (two rollouts) ends well within it.
 LEASE_DURATION_S = 900
+#: Requests before the change, so that a service that fails anyway is not blamed on the rollout.
+LEAD_S = 3.0
 #: The API's MicroTime.
 MICRO_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 #: Annotations that belong to one revision's bookkeeping and are not brought back by an undo: those that
@@ -54,20 +59,25 @@ class DrillRefusedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A rollout that the drill made under traffic."""
+    """A rollout made under traffic; settled when the window began in which it stayed as it was, or at its end."""
 
-    from_revision: int
-    to_revision: int
     started_at: datetime
-    ended_at: datetime
+    settled_at: datetime
     waited: Waited
     traffic: tuple[Answer, ...]
-    snapshots: tuple[Snapshot, ...] = field(repr=False)
 
     @property
     def seconds(self) -> float:
-        """Return the seconds from the change until the rollout was stable, doomed or out of time."""
-        return (self.ended_at - self.started_at).total_seconds()
+        """Return the seconds from the change until the rollout had settled, was doomed or out of time."""
+        return (self.settled_at - self.started_at).total_seconds()
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return ROL-1, with the rollout's own series for the report's picture."""
+        verdict = rollout_traffic_verdict(
+            [answer.reply for answer in self.traffic], changed_at=self.started_at, settled_at=self.settled_at
+        )
+        return verdict.with_details(**dict(self.waited.verdict.details))
 
 
 def previous_revision(snapshot: Snapshot, deployment: str) -> int | None:
@@ -117,15 +127,12 @@ class Drill:
         self, to_revision: int, chats: Sequence[Chat], patients: Sequence[str], *, window_s: float, timeout_s: float
     ) -> Change:
         """Undo to a revision while requests keep coming, and wait until the rollout is stable or doomed."""
-        before = self.reader.snapshot()
-        found = before.deployment(self.deployment)
         return under_traffic(
             self.reader.snapshot,
             lambda: self.undo(to_revision),
             chats,
             patients,
             deployment=self.deployment,
-            revisions=((found.revision if found else None) or 0, to_revision),
             window_s=window_s,
             timeout_s=timeout_s,
         )
@@ -138,27 +145,23 @@ def under_traffic(
     patients: Sequence[str],
     *,
     deployment: str,
-    revisions: tuple[int, int],
     window_s: float,
     timeout_s: float,
 ) -> Change:
     """Make a change while requests keep coming, and wait until the rollout is stable, doomed or out of time."""
-    snapshots: list[Snapshot] = []
     with Traffic(chats, patients) as traffic:
+        if chats:
+            time.sleep(LEAD_S)
         started_at = datetime.now(UTC)
         change()
-        waited = wait_for_rollout(
-            read, deployment=deployment, window_s=window_s, timeout_s=timeout_s, on_snapshot=snapshots.append
-        )
+        waited = wait_for_rollout(read, deployment=deployment, window_s=window_s, timeout_s=timeout_s)
         ended_at = datetime.now(UTC)
+    stable = waited.verdict.status in {Status.PASS, Status.WARN}
     return Change(
-        from_revision=revisions[0],
-        to_revision=revisions[1],
         started_at=started_at,
-        ended_at=ended_at,
+        settled_at=ended_at - timedelta(seconds=window_s) if stable else ended_at,
         waited=waited,
         traffic=tuple(traffic.answers),
-        snapshots=tuple(snapshots),
     )
 
 

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gate.causes import Cause
-from gate.context import Gate
+from gate.context import Gate, header_of
 from gate.criteria import DRILLS, TIERS, Criterion, Tier, criteria
 from gate.readers.errors import Denied, ReadError, WrongCluster
-from gate.report.run import Header, Judgement, Run, exit_code
+from gate.report.run import Judgement, Run, exit_code
 from gate.selection import FOLDERS, folders_in, named_in
 from gate.target import TargetError, load_target
 from gate.verdict import Evidence, Status, Verdict, inconclusive
@@ -357,7 +357,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int | pytest.ExitC
         )
         session.exitstatus = pytest.ExitCode.TESTS_FAILED if own_tests_failed else exit_code(statuses)
     run = Run(
-        header=_header(running),
+        header=header_of(running.gate, running.tiers, running.started_at, running.left_out),
         judgements=tuple(running.judgements),
         exit_code=int(session.exitstatus),
         interrupted=interrupted,
@@ -386,28 +386,6 @@ def _unfinished(running: _Session) -> list[Judgement]:
         for identifier in running.planned
         if identifier not in done
     ]
-
-
-def _header(running: _Session) -> Header:
-    target = running.gate.target
-    snapshot = running.gate.known_snapshot
-    cluster = snapshot.cluster if snapshot else None
-    deployment = snapshot.deployment(target.cluster.deployment) if snapshot else None
-    container = deployment.template.container(target.cluster.container) if deployment else None
-    return Header(
-        target=target.name,
-        tiers=running.tiers,
-        server=cluster.server if cluster else None,
-        context=cluster.context if cluster else None,
-        server_version=cluster.version if cluster else None,
-        kube_system_uid=cluster.kube_system_uid if cluster else None,
-        namespace=target.cluster.namespace if cluster else None,
-        image=running.gate.image or (container.image if container else None),
-        settings=target.differing(),
-        left_out=running.left_out,
-        started_at=running.started_at,
-        finished_at=datetime.now(UTC),
-    )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

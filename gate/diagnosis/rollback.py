@@ -13,10 +13,10 @@ from gate.verdict import Evidence, Finding, Status, Verdict, judged, passed
 CRITERION = "RBK-1"
 
 
-def no_way_back(deployment: str, revision: int | None) -> Verdict:
+def no_way_back(deployment: str, revision: int | None, criterion: str = CRITERION) -> Verdict:
     """Return the verdict of a Deployment whose history holds nothing to go back to."""
     return Verdict(
-        CRITERION,
+        criterion,
         Status.FAIL,
         f"deployment/{deployment} has no revision before {revision or 'the first'}: there is nothing to roll back to.",
         (Evidence(f"Deployment/{deployment}", "revision history", "no older ReplicaSet"),),
