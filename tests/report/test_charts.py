@@ -1,11 +1,16 @@
 import random
 import re
 import time
+from dataclasses import asdict, replace
 from itertools import pairwise
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from gate.diagnosis.history import PodLife
+from gate.diagnosis.latency import latency_series
+from gate.diagnosis.traffic import request_series
+from gate.records import Answer, Reply
 from gate.report.charts import latency_chart, rollout_chart
 from gate.report.charts.svg import CHAR_PX, LEFT, MAX_LANES, WIDTH, Scale, figure, shortened, stagger, ticks, time_ticks
 from gate.report.run import ReportError
@@ -286,3 +291,20 @@ def test_series_wrong_shape_refused_by_name() -> None:
 def test_series_rest_kept_apart() -> None:
     """Details without a picture are kept under their own names."""
     assert dict(sampled(latencies=[], p95_confidence=0.71).rest) == {"p95_confidence": 0.71}
+
+
+def test_series_judges_own_output_drawable() -> None:
+    """What the judges and the waiting put into details has the shape that is drawn."""
+    reply = Reply(via="pod/chat-api-1", path="/triage", status=200, elapsed_s=1.5, started_at=at(1))
+    answer = Answer(reply=reply, patient_mrn="MRN-001", query="?", response="Asthma.", finish_reason="stop", cold=True)
+    found = sampled(
+        latencies=latency_series([answer]),
+        requests=request_series([reply, replace(reply, status=None, error="connection refused")]),
+        pods=(asdict(PodLife("chat-api-1", 2, created=at(0), ready=at(1))),),
+        timeline=({"at": at(0), "text": "pod chat-api-1 created"},),
+    )
+    assert found.latencies == (Latency(pod="chat-api-1", seconds=1.5, cold=True),)
+    assert found.latencies[0].answered
+    assert [request.ok for request in found.requests] == [True, False]
+    assert found.pods == (Pod(pod="chat-api-1", revision=2, created=at(0), ready=at(1)),)
+    assert found.timeline[0].text == "pod chat-api-1 created"

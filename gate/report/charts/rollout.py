@@ -209,7 +209,9 @@ class _Rollout:
             entries += [("pod new ready", f"revision {newer} ready" if newer is not None else "ready")]
             entries += [("pod new waiting", "not ready, or ending")]
         if self._requests:
-            entries += [("requests", "requests sent"), ("failed", "failed requests")]
+            entries += [("requests", "requests sent")]
+        if any(not request.ok for request in self._requests):
+            entries += [("failed", "failed requests")]
         x = float(LEFT)
         y = self._bottom + 50
         for kind, text in entries:
