@@ -92,7 +92,7 @@ def _without_pods(
         remedy = f"Scale it up: kubectl scale deployment/{deployment.name} --replicas=2 -n {namespace}"
     else:
         cause = Cause.HEALTH_FAILED
-        reason = f"None of the {count(len(pods), 'pod')} of Deployment/{deployment.name} is ready: nobody can answer."
+        reason = f"No pod of Deployment/{deployment.name} is ready (0 of {len(pods)}): nobody can answer."
         evidence = Evidence(f"Deployment/{deployment.name}", "status.readyReplicas", "0", snapshot.read_at)
         remedy = f"See POD-1 for why no pod is ready: kubectl get pods -n {namespace}"
     return (Finding(Status.FAIL, cause, reason, (evidence,), remedy),)

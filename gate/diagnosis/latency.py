@@ -172,7 +172,7 @@ def _pool(figures: _Figures, min_samples: int) -> tuple[Finding, ...]:
             Finding(
                 Status.FAIL,
                 Cause.LATENCY_OVER_TARGET,
-                f"Warm p95 is {_s(figures.p95_s)}, limit {limit}: {above} of {samples} samples are above it "
+                f"Warm p95 is {_s(figures.p95_s)}, limit {limit}, exceeded by {above} of {samples} samples "
                 f"(p50 {_s(nearest_rank(figures.seconds, 0.5))}).",
                 evidence,
                 "Give the pods more CPU, lower MAX_TOKENS, or take the node type that `python -m gate size` names.",
@@ -195,7 +195,7 @@ def _pool(figures: _Figures, min_samples: int) -> tuple[Finding, ...]:
             Finding(
                 Status.WARN,
                 Cause.LATENCY_OVER_TARGET,
-                f"Warm p95 is {_s(figures.p95_s)}, but {above} of {samples} samples are above {limit}: the true p95 is "
+                f"Warm p95 is {_s(figures.p95_s)}, limit {limit} exceeded by {above} of {samples} samples: the true p95 is "
                 f"below the limit with only {figures.confidence:.0%} confidence ({needed:.0%} wanted).",
                 evidence,
                 "Take more samples (latency_samples in the target's [acceptance]) before relying on the figure.",

@@ -1,0 +1,138 @@
+"""LOD-1: ten clients at once."""
+
+from dataclasses import replace
+
+import pytest
+
+from gate.causes import Cause
+from gate.diagnosis.traffic import load_verdict
+from gate.records import Answer
+from gate.verdict import Status, Verdict
+from tests.diagnosis_answers.observations import answer, at, refused, reply
+
+
+def judge(answers: list[Answer], clients: int = 10) -> Verdict:
+    """Judge against 10 s."""
+    return load_verdict(answers, clients=clients, deadline_s=10.0)
+
+
+def queued(seconds: float, queue_s: float, number: int = 0) -> Answer:
+    """Return an answer that took so long in all, of which the service reports that much queue."""
+    return replace(
+        answer(None, seconds=seconds),
+        reply=reply(None, elapsed_s=seconds, started_at=at(number / 1000)),
+        inference_s=seconds - queue_s,
+        queue_ms=queue_s * 1000,
+    )
+
+
+def burst(count: int = 30) -> list[Answer]:
+    """Return answers of clients that started together; each waited a little longer than the one before."""
+    return [queued(1.0 + number * 0.25, number * 0.25, number) for number in range(count)]
+
+
+def silently(answers: list[Answer], reported: float | None) -> list[Answer]:
+    """Return the same answers with the inference of one second and the queue as reported."""
+    return [replace(each, inference_s=1.0, queue_ms=reported) for each in answers]
+
+
+def test_load_that_is_carried_passes() -> None:
+    """Thirty complete answers, the longest 8.25 s, its wait reported."""
+    verdict = judge(burst())
+    assert verdict.status is Status.PASS
+    assert verdict.reason == (
+        "10 clients at once: all 30 requests got a complete answer within 10 s; the longest reported wait in the queue "
+        "was 7.2 s."
+    )
+
+
+def test_errors_under_load_fail() -> None:
+    """A 503 is an error; the cause is the service's own."""
+    verdict = judge([*burst(), refused(503, None), refused(503, None)])
+    assert (verdict.status, verdict.cause) == (Status.FAIL, Cause.REQUEST_FAILED)
+    assert verdict.reason == "2 of 32 requests under load failed: HTTP 503."
+
+
+def test_announced_refusals_warn_and_count_against_goodput() -> None:
+    """A 429 that says when to come back is visible queueing, not an error."""
+    verdict = judge([*burst(), *[refused(429, None, retry_after_s=2.0)] * 10])
+    assert (verdict.status, verdict.cause) == (Status.WARN, Cause.REQUEST_REFUSED)
+    assert verdict.reason == (
+        "Goodput is 75%: 30 of 40 requests got a complete answer within 10 s, 10 were refused with Retry-After, 0 came "
+        "late."
+    )
+
+
+def test_refusal_without_retry_after_fails() -> None:
+    """A client that is sent away without a word comes back at once."""
+    verdict = judge([*burst(), refused(429, None)])
+    assert (verdict.status, verdict.cause) == (Status.FAIL, Cause.REQUEST_REFUSED)
+    assert verdict.reason == "1 of 31 requests under load failed: HTTP 429 without Retry-After."
+
+
+def test_service_that_refuses_most_fails() -> None:
+    """Goodput below one half does not carry the load."""
+    verdict = judge([*burst(10), *[refused(429, None, retry_after_s=2.0)] * 11])
+    assert verdict.status is Status.FAIL
+    assert verdict.reason.startswith("Goodput is 48%: 10 of 21 requests")
+
+
+def test_late_answers_count_against_goodput() -> None:
+    """Complete and late is not good; the wait was reported, so it is not silent."""
+    verdict = judge(burst(40))
+    assert (verdict.status, verdict.cause) == (Status.WARN, Cause.LATENCY_OVER_TARGET)
+    assert verdict.reason.startswith("Goodput is 92%: 37 of 40 requests")
+
+
+def test_deadline_cut_answers_are_errors() -> None:
+    """An answer that the deadline cut is no answer."""
+    verdict = judge([*burst(), replace(answer(None), finish_reason="deadline")])
+    assert (verdict.status, verdict.cause) == (Status.FAIL, Cause.MODEL_CUT_SHORT)
+    assert verdict.reason == "1 of 31 requests under load failed: cut short by the deadline."
+
+
+@pytest.mark.parametrize(("reported", "shown"), [(None, "not sent"), (0.0, "0")])
+def test_silent_queue_fails(reported: float | None, shown: str) -> None:
+    """Incident 11: requests waited behind each other and nobody said so."""
+    verdict = judge(silently(burst(), reported))
+    assert (verdict.status, verdict.cause) == (Status.FAIL, Cause.QUEUE_SILENT)
+    assert verdict.reason == (
+        "25 of 30 answers waited without a word: up to 7.2 s of 8.2 s are neither inference nor reported queue."
+    )
+    assert verdict.evidence[0].value == f"8.2 s, of which inference 1.0 s, X-Queue-Ms {shown}"
+
+
+def test_time_on_the_way_is_not_a_silent_queue() -> None:
+    """Half a second of network and patient API beside the model's time."""
+    assert judge([replace(each, inference_s=(each.inference_s or 0) - 0.5) for each in burst()]).status is Status.PASS
+
+
+def test_one_slow_way_among_many_is_not_a_silent_queue() -> None:
+    """Three of thirty unexplained waits are an accident of scheduling, four are not."""
+    few = silently(burst(), 0.0)[-3:]
+    assert judge(burst()[:27] + few).status is Status.PASS
+    four = silently(burst(), 0.0)[-4:]
+    assert judge(burst()[:26] + four).cause is Cause.QUEUE_SILENT
+
+
+def test_requests_one_after_the_other_are_inconclusive() -> None:
+    """Ten clients that never met are not the load to judge."""
+    apart = [
+        replace(each, reply=replace(each.reply, started_at=at(number * 20))) for number, each in enumerate(burst())
+    ]
+    verdict = judge(apart)
+    assert (verdict.status, verdict.cause) == (Status.INCONCLUSIVE, Cause.GATE_NOT_MEASURED)
+    assert verdict.reason == "At most 1 of 10 clients asked at the same time: that is not the load to judge."
+
+
+def test_no_requests_are_inconclusive() -> None:
+    """Nothing sent, nothing known."""
+    assert judge([]).status is Status.INCONCLUSIVE
+
+
+def test_latencies_and_requests_are_handed_to_the_report() -> None:
+    """The pictures need both series."""
+    details = dict(judge(burst(12)).details)
+    assert isinstance(details["latencies"], list)
+    assert isinstance(details["requests"], list)
+    assert len(details["latencies"]) == len(details["requests"]) == 12
