@@ -188,6 +188,6 @@ def _drifted(plan: Plan) -> Iterator[Finding]:
                 f"{change.name} was changed in the cluster since the last apply; this plan puts it back to what is "
                 f"configured.",
                 tuple(_change_evidence(change)),
-                "Look at what was changed, and keep it in the configuration if it was meant: "
-                "python -m infra.tf plan --env ENVIRONMENT",
+                "Look at what was changed (python -m infra.tf show prints it field by field), and keep it in the "
+                "configuration if it was meant.",
             )
