@@ -163,7 +163,8 @@ def _live(document: Document) -> tuple[Document, Document] | None:
     except CommandError as error:
         print(f"what drifted cannot be shown: {error}", file=sys.stderr)
         return None
-    return _without_bookkeeping(json.loads(now)), _without_bookkeeping(json.loads(then))
+    (live,) = json.loads(now)["items"]  # what kubectl reads from a file it prints as a List, even one object
+    return _without_bookkeeping(live), _without_bookkeeping(json.loads(then))
 
 
 def _without_bookkeeping(live: Document) -> Document:

@@ -47,6 +47,7 @@ _ACTIONS = {
     # Terraform 1.7: removed from the state, left in the cluster.
     ("forget",): Action.NOTHING,
 }
+_DRIFTED = "  (was changed in the cluster since the last apply)"
 _SYMBOLS = {Action.CREATE: "+", Action.UPDATE: "~", Action.REPLACE: "-/+", Action.DELETE: "-"}
 
 
@@ -93,8 +94,7 @@ def review(found: tuple[ObjectChange, ...]) -> str:
     for change in found:
         if change.action is Action.NOTHING:
             continue
-        drift = "  (differs in the cluster from what was applied last)" if change.drifted else ""
-        lines.append(f"  {_SYMBOLS[change.action]} {change.name}{drift}")
+        lines.append(f"  {_SYMBOLS[change.action]} {change.name}{_DRIFTED if change.drifted else ''}")
         lines.extend(line for difference in change.differences for line in _lines(difference))
     return "\n".join(lines)
 
@@ -145,12 +145,15 @@ def _leaves(value: Any, path: str = "") -> list[tuple[str, Any]]:  # noqa: ANN40
     if isinstance(value, dict) and value:
         return [leaf for key, item in value.items() for leaf in _leaves(item, _joined(path, str(key)))]
     if isinstance(value, list) and value:
-        return [
-            leaf
-            for index, item in enumerate(value)
-            for leaf in _leaves(item, f"{path}[{item.get('name', index) if isinstance(item, dict) else index}]")
-        ]
+        return [leaf for index, item in enumerate(value) for leaf in _item_leaves(item, path, index)]
     return [(path, value)]
+
+
+def _item_leaves(item: Any, path: str, index: int) -> list[tuple[str, Any]]:  # noqa: ANN401 # parsed YAML
+    if not isinstance(item, dict) or "name" not in item or len(item) == 1:
+        return _leaves(item, f"{path}[{index}]")
+    # The name is in the path already; an added variable is one line then, not two.
+    return _leaves({key: value for key, value in item.items() if key != "name"}, f"{path}[{item['name']}]")
 
 
 def _joined(path: str, key: str) -> str:

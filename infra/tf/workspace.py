@@ -79,14 +79,25 @@ class Workspace:
     def values(self, names: list[str], given: dict[str, str]) -> dict[str, str | None]:
         """Return the values that the variables `names` would have: from `given`, else terraform.tfvars, else default.
 
+        Values that a rule refuses are returned all the same: the plan refuses them, with the rule's own words.
+
         Raises:
-            CommandError: terraform refused, for example because a required variable has no value.
+            CommandError: terraform could not be run in this folder.
+            WorkspaceError: it printed no values, for example because a variable has none.
         """
         if not names:
             return {}
         wanted = ", ".join(f"{name} = var.{name}" for name in names)
         text = self.program.run(self.folder, "console", *variable_arguments(given), stdin=f"jsonencode({{{wanted}}})\n")
-        return dict(json.loads(json.loads(text)))
+        # The console prints problems first, to either stream, and ends in 0; the values are its last line.
+        answer = text.strip().splitlines()[-1:] or [""]
+        try:
+            found: dict[str, str | None] = json.loads(json.loads(answer[0]))
+        except (ValueError, TypeError) as error:
+            raise WorkspaceError(
+                f"{self.folder.name}: terraform gives no values for {', '.join(names)}: {text}"
+            ) from error
+        return found
 
     def plan(self, given: dict[str, str]) -> dict[str, Any]:
         """Save a plan made with the variables `given`, and return it as parsed JSON.

@@ -90,6 +90,19 @@ def test_differences_of_a_secret_hide_its_data() -> None:
     )
 
 
+def test_differences_of_lists_go_by_name_where_items_have_one() -> None:
+    """An item that was added in front moves no other, and an added variable is one line."""
+    before: Document = {"env": [{"name": "B", "value": "1"}], "drop": ["ALL"], "pull": [{"name": "x"}]}
+    after: Document = {"env": [{"name": "A", "value": "0"}, {"name": "B", "value": "1"}], "drop": [], "pull": []}
+    assert differences(before, after) == (
+        Difference("drop", "(none)", "[]"),
+        Difference("drop[0]", "ALL", "(none)"),
+        Difference("env[A].value", "(none)", "0"),
+        Difference("pull", "(none)", "[]"),
+        Difference("pull[0].name", "x", "(none)"),
+    )
+
+
 def test_drift_shows_what_the_cluster_has() -> None:
     """Where the plan's text is the same before and after, the live object says what an apply would take back."""
     live: Document = {"kind": "Deployment", "spec": {"paused": True}}
@@ -117,7 +130,7 @@ def test_review_counts_and_lists_what_changes() -> None:
     assert text.splitlines() == [
         "0 to create, 1 to change, 0 to replace, 1 to destroy, 1 unchanged",
         "  - Service/chat-api-service",
-        "  ~ Deployment/chat-api  (differs in the cluster from what was applied last)",
+        "  ~ Deployment/chat-api  (was changed in the cluster since the last apply)",
         "      spec.a: 1 -> 2",
     ]
 

@@ -132,6 +132,22 @@ def test_values_are_asked_of_terraform_itself(workspace: Workspace) -> None:
     )
 
 
+def test_values_after_a_warning_are_still_found(workspace: Workspace) -> None:
+    """The console goes on after a value that a rule refuses; what is wrong with it is the plan's to say."""
+    answer = "Warning: Due to the problems above\n\n" + json.dumps(json.dumps({"chat_api_image": "r/chat:v1.0"}))
+    (workspace.program.path.parent / "console.txt").write_text(answer, encoding="utf-8")
+    assert workspace.values(["chat_api_image"], {"llm_mode": ""}) == {"chat_api_image": "r/chat:v1.0"}
+
+
+@pytest.mark.parametrize("answer", ["", "(known after apply)", "null"])
+def test_values_that_are_none_are_refused_with_what_was_printed(workspace: Workspace, answer: str) -> None:
+    """Without values no tag could be pinned, so nothing goes on."""
+    (workspace.program.path.parent / "console.txt").write_text(answer, encoding="utf-8")
+    with pytest.raises(WorkspaceError, match="local: terraform gives no values for chat_api_image") as caught:
+        workspace.values(["chat_api_image"], {})
+    assert str(caught.value).endswith(answer)
+
+
 @pytest.mark.parametrize(
     ("providers", "kept"),
     [(["gavinbunney/kubectl"], False), (["gavinbunney/kubectl", "hashicorp/aws"], True), (["hashicorp/aws"], True)],
