@@ -130,13 +130,15 @@ class Supervisor:
         waiting = list(components)
         while waiting:
             for component in tuple(waiting):
-                process = self.processes()[component.name]
-                if component.healthy():
-                    waiting.remove(component)
-                    continue
+                process = self.processes().get(component.name)
+                if process is None:
+                    raise ComponentError(f"{component.name}: was not started")
+                # First: a port that answers may be another process's.
                 if not process.alive():
                     raise ComponentError(self._report(process, self._exit(process)))
-                if time.monotonic() - started > component.deadline_s:
+                if component.healthy():
+                    waiting.remove(component)
+                elif time.monotonic() - started > component.deadline_s:
                     raise ComponentError(self._report(process, f"not healthy within {component.deadline_s:g} s"))
             if waiting:
                 time.sleep(_POLL_S)
@@ -152,6 +154,8 @@ class Supervisor:
             time.sleep(_POLL_S)
         for process in stopping:
             _signal(process, signal.SIGKILL)
+            if child := self._children.pop(process.pid, None):
+                child.wait()
             (self._records / f"{process.name}.json").unlink(missing_ok=True)
 
     def _still_there(self, process: Process) -> bool:

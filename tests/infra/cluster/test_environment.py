@@ -1,0 +1,25 @@
+"""The variables that other programs get."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from infra.cluster.environment import variables
+from infra.cluster.instance import Instance, Programs, Record
+
+PROGRAMS = Programs(Path("/cache/kube"), Path("/cache/metrics-server"))
+
+
+def test_own_engine_is_where_docker_and_testcontainers_look(instance: Instance) -> None:
+    """Its published ports are the node's, not the host's."""
+    found = variables(Record(instance, PROGRAMS, ready=True, own_docker=True))
+    assert found["DOCKER_HOST"] == f"unix://{instance.run}/sock/docker.sock"
+    assert found["TESTCONTAINERS_HOST_OVERRIDE"] == "10.90.1.2"
+    assert found["CAREPATH_REGISTRY"] == "localhost:5000"
+    assert found["CAREPATH_REGISTRY_URL"] == "http://127.0.0.2:5000"
+
+
+def test_engine_of_the_host_is_left_to_its_own_settings(instance: Instance) -> None:
+    """No variable points away from it."""
+    found = variables(Record(replace(instance, index=0), PROGRAMS, ready=True, own_docker=False))
+    assert not {"DOCKER_HOST", "TESTCONTAINERS_HOST_OVERRIDE"} & set(found)
+    assert found["TESTCONTAINERS_RYUK_DISABLED"] == "true"
