@@ -412,11 +412,16 @@ class StorageClass:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quota:
-    """A ResourceQuota: ``hard`` and ``used`` as the API writes them (``requests.cpu`` -> ``2``)."""
+    """A ResourceQuota: ``hard`` and ``used`` as the API writes them (``requests.cpu`` -> ``2``).
+
+    ``requests_left`` and ``limits_left`` are hard minus used, never below 0; an amount that is not limited is None.
+    """
 
     name: str
     hard: Mapping[str, str]
     used: Mapping[str, str]
+    requests_left: Resources = Resources()
+    limits_left: Resources = Resources()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

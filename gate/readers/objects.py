@@ -4,7 +4,7 @@ One parser for both, so that what is desired and what runs are compared in the s
 object's content: see ``fields``. Pod templates are read by ``podspec``.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal
 
 from gate.readers import fields
@@ -26,6 +26,7 @@ from gate.records import (
     PodUsage,
     Quota,
     ReplicaSet,
+    Resources,
     Service,
     ServicePort,
     StorageClass,
@@ -309,10 +310,33 @@ def storage_class(raw: Raw) -> StorageClass:
 def quota(raw: Raw) -> Quota:
     """Return a ResourceQuota; what the controller has not yet counted stands in ``hard`` only."""
     status = fields.child(raw, "status")
+    hard = fields.labels(status, "hard") or fields.labels(raw, "spec", "hard")
+    used = fields.labels(status, "used")
     return Quota(
         name=fields.text(raw, "metadata", "name"),
-        hard=fields.labels(status, "hard") or fields.labels(raw, "spec", "hard"),
-        used=fields.labels(status, "used"),
+        hard=hard,
+        used=used,
+        requests_left=_left(hard, used, "requests.", bare=True),
+        limits_left=_left(hard, used, "limits.", bare=False),
+    )
+
+
+def _left(hard: Mapping[str, str], used: Mapping[str, str], prefix: str, *, bare: bool) -> Resources:
+    """Return hard minus used; ``bare`` names (``cpu``) limit requests as well, and the stricter one counts."""
+
+    def amount(name: str, unit: Callable[[object], int | None], *keys: str) -> int | None:
+        found = [
+            max(limit - (unit(used.get(key)) or 0), 0)
+            for key in (f"{prefix}{name}", *keys)
+            if (limit := unit(hard.get(key))) is not None
+        ]
+        return min(found, default=None)
+
+    return Resources(
+        cpu_m=amount("cpu", millicores, *(["cpu"] if bare else [])),
+        memory_bytes=amount("memory", whole, *(["memory"] if bare else [])),
+        ephemeral_storage_bytes=amount("ephemeral-storage", whole, *(["ephemeral-storage"] if bare else [])),
+        pods=amount("pods", whole, "pods", "count/pods") if bare else None,
     )
 
 

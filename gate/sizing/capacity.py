@@ -12,9 +12,10 @@ from gate.records import Deployment, Hpa, Pod, Resources, Snapshot
 from gate.sizing.choice import cheapest
 from gate.sizing.instances import UnknownInstanceTypeError, instance
 from gate.sizing.offers import Offer, Planned, plus, read_offer
+from gate.sizing.quota import quota_findings
 from gate.sizing.rolling import Outcome, Pace, Shortage, pace, roll, shortage, slots
 from gate.sizing.units import needed_mib, offered_mib
-from gate.verdict import Evidence, Status, Verdict, inconclusive, passed
+from gate.verdict import Evidence, Finding, Status, Verdict, inconclusive, judged, passed
 
 #: Nodes that stand as evidence, those with most memory free first; a cluster may have hundreds.
 EVIDENCED_NODES = 10
@@ -188,15 +189,16 @@ def _on_cluster(workload: Deployment, hpa: Hpa | None, snapshot: Snapshot) -> Ve
         *_offer_evidence(offers, ask, snapshot),
     )
     outcome = roll(offers, ask, at, running)
-    update = f"The rolling update of {workload.name} to {at.replicas} pods"
-    if not outcome.done:
-        return _stuck(outcome, at, workload, evidence)
+    findings = [
+        *quota_findings(workload.name, workload.template, at, old, snapshot),
+        *([] if outcome.done else [_stuck(outcome, at, workload, evidence)]),
+    ]
     taking = sum(1 for each in offers if not each.closed)
-    return passed(
-        "FIT-2",
-        f"{update} fits what is free beside {len(running)} running pods on {taking} of {len(offers)} nodes.",
-        evidence,
+    fits = (
+        f"The rolling update of {workload.name} to {at.replicas} pods fits what is free beside {len(running)} running "
+        f"pods on {taking} of {len(offers)} nodes."
     )
+    return judged("FIT-2", findings, passed("FIT-2", fits, evidence))
 
 
 def _unknown(workload: Deployment, at: Pace, snapshot: Snapshot) -> Verdict:
@@ -213,26 +215,24 @@ def _unknown(workload: Deployment, at: Pace, snapshot: Snapshot) -> Verdict:
     )
 
 
-def _stuck(outcome: Outcome, at: Pace, workload: Deployment, evidence: tuple[Evidence, ...]) -> Verdict:
+def _stuck(outcome: Outcome, at: Pace, workload: Deployment, evidence: tuple[Evidence, ...]) -> Finding:
     stands = f"The update of {workload.name} would stop with {outcome.placed} of {at.replicas} new pods placed"
     beside = f" and {outcome.old_left} old ones still running" if outcome.old_left else ""
     short = shortage(outcome.offers, workload.template.requested)
     if short is None:
         closed = "; ".join(f"{each.node} {each.closed}" for each in outcome.offers[:EVIDENCED_NODES])
-        return Verdict(
-            "FIT-2",
+        return Finding(
             Status.FAIL,
+            Cause.SCHEDULING_NO_NODES,
             f"{stands}{beside}: no node takes pods ({closed or 'the cluster has none'}).",
             evidence,
-            Cause.SCHEDULING_NO_NODES,
             "kubectl get nodes -o wide",
         )
-    return Verdict(
-        "FIT-2",
+    return Finding(
         Status.FAIL,
+        _CAUSES[short.resource],
         f"{stands}{beside}: {_lack(short)}.",
         evidence,
-        _CAUSES[short.resource],
         f"Add a node, lower the pod's requests, or let the update take an old pod away first (maxSurge 0, "
         f"maxUnavailable 1) if {at.replicas - 1} pods can serve meanwhile."
         if outcome.old_left
