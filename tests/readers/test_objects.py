@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gate.readers import objects
@@ -385,6 +385,7 @@ ANYTHING = st.recursive(
         objects.event,
     ],
 )
+@settings(deadline=None, max_examples=50)  # the first example may wait for a busy machine
 @given(raw=st.dictionaries(KEYS, ANYTHING, max_size=6))
 def test_any_object_of_any_shape_never_raises(parse: Any, raw: dict[str, Any]) -> None:  # noqa: ANN401
     """Fields that are missing, null, unknown or of another type end as not stated."""
