@@ -11,7 +11,7 @@ from gate.causes import Cause
 from gate.diagnosis import tolerances
 from gate.diagnosis.admission import RolloutFault, creation_refused
 from gate.diagnosis.evictions import ended_faults
-from gate.diagnosis.faults import FaultGroup, grouped
+from gate.diagnosis.faults import FaultGroup, PodFault, grouped
 from gate.diagnosis.ownership import ENDED, counted, newest_replica_set, old_pods, owned_by, pods_of, replica_sets
 from gate.diagnosis.pods import pod_fault, waiting_for
 from gate.diagnosis.wording import count, duration, names, seconds_between
@@ -28,12 +28,14 @@ class Rollout:
     Attributes:
         pods: of the newest revision, neither ended nor being deleted.
         faults: the likely root first; without those of restarts, which are past.
+        ended: pods of a complete revision that have ended and were replaced.
     """
 
     deployment: Deployment
     newest: ReplicaSet | None
     pods: tuple[Pod, ...]
     faults: tuple[RolloutFault, ...]
+    ended: tuple[PodFault, ...]
 
     @property
     def final(self) -> bool:
@@ -93,17 +95,17 @@ def examine(snapshot: Snapshot, name: str) -> Rollout:
     found = [fault for pod in pods if (fault := pod_fault(snapshot, pod)) is not None]
     faulty = frozenset(fault.pod for fault in found)
     incomplete = _is_incomplete(deployment, pods)
-    ended = grouped(ended_faults(snapshot, everything)) if incomplete else ()
+    ended = ended_faults(snapshot, everything)
     faults = (
         *_scaled_to_zero(snapshot, deployment),
         *_paused(snapshot, deployment, pods),
         *([refused] if (refused := creation_refused(snapshot, deployment, newest)) else []),
-        *_ranked((*grouped(found), *ended), total=len(everything)),
+        *_ranked((*grouped(found), *(grouped(ended) if incomplete else ())), total=len(everything)),
         *_deadline(snapshot, deployment),
         *(_in_progress(snapshot, deployment, newest, pods, faulty) if incomplete else ()),
         *_old(snapshot, deployment, newest, incomplete=incomplete),
     )
-    return Rollout(deployment, newest, pods, faults)
+    return Rollout(deployment, newest, pods, faults, () if incomplete else ended)
 
 
 def _ranked(groups: tuple[FaultGroup, ...], *, total: int) -> Iterator[RolloutFault]:

@@ -6,6 +6,7 @@ end. On cgroup v1 only the killed process ends, so an OOM kill of a child shows 
 """
 
 import math
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -25,6 +26,8 @@ _EXIT_SIGKILL, _EXIT_SIGTERM = 137, 143
 _FIRST_REPORT = timedelta(seconds=5)
 #: The kubelet announces a kill, waits the grace period and the container ends; clocks of node and API may differ.
 _KILL_MARGIN_S = 15.0
+#: What the kubelet puts before the answer (pkg/kubelet/prober/prober.go).
+_PROBE_OUTCOME = re.compile(r"^(?:failed|errored and resulted in \w+ state): ")
 
 
 def last_end(status: ContainerStatus) -> ContainerState | None:
@@ -196,7 +199,7 @@ def last_probe_failure(snapshot: Snapshot, pod: Pod, probe: str) -> str:
     for event in reversed(snapshot.events_of("Pod", pod.name)):
         kind, found, answer = event.message.partition(" probe ")
         if event.reason == "Unhealthy" and found and kind.lower() == probe:
-            return quote(answer.removeprefix("failed: "))
+            return quote(_PROBE_OUTCOME.sub("", answer))
     return ""
 
 

@@ -76,8 +76,12 @@ def restart_faults(snapshot: Snapshot, pod: Pod) -> Iterator[PodFault]:
 
 
 def _before_containers(snapshot: Snapshot, pod: Pod) -> Iterator[PodFault | None]:
-    """Yield what keeps a scheduled pod from having containers at all."""
-    if pod.node is None or any(status.state.kind != "waiting" for status in pod.statuses):
+    """Yield what keeps a pod from having containers at all."""
+    if pod.node is None:
+        # A claim that binds with its first pod is provisioned while the scheduler holds the pod, and says nothing of it.
+        yield claim_fault(snapshot, pod)
+        return
+    if any(status.state.kind != "waiting" for status in pod.statuses):
         return
     # A container that waits for its image or its configuration has its volumes and its sandbox.
     if any(status.state.reason not in {"", "ContainerCreating", "PodInitializing"} for status in pod.statuses):

@@ -17,6 +17,8 @@ from gate.verdict import Evidence
 _STATUS = re.compile(r"statuscode: (\d{3})")
 _REFUSED = re.compile(r"connection refused")
 _TIMEOUT = re.compile(r"deadline exceeded|i/o timeout|request canceled|timed out|Client\.Timeout")
+# A port's name that the container does not declare is taken for a number (pkg/kubelet/prober, ExtractPort).
+_PORT_UNKNOWN = re.compile(r'strconv\.Atoi: parsing "([^"]+)"')
 _PATH_MISSING = frozenset({"404", "405"})
 
 
@@ -30,8 +32,8 @@ def readiness_fault(
     name = "startup" if starting else "readiness"
     probe = (spec.startup if starting else spec.readiness) if spec else None
     met = last_probe_failure(snapshot, pod, name)
-    path_missing = (found := _STATUS.search(met)) is not None and found[1] in _PATH_MISSING
-    if (starting and not path_missing) or (probe is None and not met):
+    hopeless = _asks_for_nothing(met)
+    if (starting and not hopeless) or (probe is None and not met):
         return None
     running_s = seconds_between(status.state.started_at, snapshot.read_at) or 0.0
     before = (
@@ -49,7 +51,7 @@ def readiness_fault(
             *((Evidence(f"Pod/{pod.name}", f"container {status.name} {name}Probe", _asked(probe)),) if probe else ()),
         ),
         remedy=_remedy(snapshot, pod, status, met, name),
-        final=path_missing and running_s >= tolerances.PATH_MISSING_S,
+        final=hopeless and running_s >= tolerances.PATH_MISSING_S,
     )
 
 
@@ -80,6 +82,12 @@ def starting(snapshot: Snapshot, status: ContainerStatus, spec: ContainerSpec | 
     return f"container {status.name} is starting since {duration(running_s)}{budget}"
 
 
+def _asks_for_nothing(met: str) -> bool:
+    """Return whether the probe asks for a path or a port that the program does not have."""
+    answered = _STATUS.search(met)
+    return _PORT_UNKNOWN.search(met) is not None or (answered is not None and answered[1] in _PATH_MISSING)
+
+
 def _asked(probe: Probe) -> str:
     target = f"{probe.kind} {probe.path or ''} on port {probe.port}" if probe.kind != "exec" else "exec"
     return f"{target}, every {probe.period_s} s, timeout {probe.timeout_s} s, {probe.failure_threshold} failures"
@@ -93,6 +101,9 @@ def _met(met: str, probe: Probe | None, name: str) -> str:
         return f"its {name} probe asks for {path}, which the program does not serve (HTTP {answered[1]})"
     if answered:
         return f"{path} answers HTTP {answered[1]} to its {name} probe"
+    unknown = _PORT_UNKNOWN.search(met)
+    if unknown:
+        return f"its {name} probe names the port {unknown[1]}, which the container does not declare"
     if _REFUSED.search(met):
         return f"nothing listens on port {port}, which its {name} probe asks (connection refused)"
     if _TIMEOUT.search(met):
@@ -105,6 +116,8 @@ def _remedy(snapshot: Snapshot, pod: Pod, status: ContainerStatus, met: str, nam
     answered = _STATUS.search(met)
     if answered and answered[1] in _PATH_MISSING:
         return f"Correct {name}Probe.httpGet.path in the template."
+    if _PORT_UNKNOWN.search(met):
+        return f"Correct {name}Probe's port, or declare it under the container's ports."
     if _REFUSED.search(met):
         return f"Make {name}Probe's port the one the program listens on, and let it listen on 0.0.0.0."
     if _TIMEOUT.search(met):

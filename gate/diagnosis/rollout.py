@@ -5,6 +5,7 @@ seen while the rollout was watched. Whether waiting could still mend it is ``pro
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from gate.causes import Cause
 from gate.diagnosis import tolerances
@@ -36,9 +37,10 @@ def rollout_verdict(snapshot: Snapshot, *, deployment: str, window: StableWindow
     findings = [each.finding for each in rollout.faults]
     if not findings:
         findings.extend(_instability(snapshot, rollout, window))
-    total = len(rollout.pods)
-    warned = grouped(fault for pod in rollout.pods for fault in restart_faults(snapshot, pod))
-    findings.extend(group.finding(total) for group in warned)
+    total = len(rollout.pods) + len(rollout.ended)
+    restarted = (fault for pod in rollout.pods for fault in restart_faults(snapshot, pod))
+    replaced = (replace(fault, status=Status.WARN, final=False) for fault in rollout.ended)
+    findings.extend(group.finding(total) for group in grouped((*replaced, *restarted)))
     return judged("POD-1", findings, _complete(snapshot, rollout, window))
 
 

@@ -70,6 +70,7 @@ MOUNT_S = 123.0
 TERMINATION_MARGIN_S = 30.0
 
 #: A server that answers 404 is up and does not serve that path; loading a model answers otherwise (503, or nothing).
+#: A port's name that is not declared is the same mistake.
 #: Twice the usual probe period of 10 s, for a server that adds routes while it starts.
 PATH_MISSING_S = 20.0
 

@@ -36,6 +36,10 @@ def probed(answer: str, probe: str = "Readiness", *, ran_s: float = 60, started:
             "/ready does not answer its readiness probe within 5 s",
         ),
         ('command "check" timed out', "/ready does not answer its readiness probe within 5 s"),
+        (
+            'strconv.Atoi: parsing "web": invalid syntax',
+            "its readiness probe names the port web, which the container does not declare",
+        ),
         ("service unhealthy", "its readiness probe failed: service unhealthy"),
     ],
 )

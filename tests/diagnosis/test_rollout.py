@@ -242,13 +242,15 @@ def test_restarts_of_the_past_warn() -> None:
     )
 
 
-def test_evicted_pod_of_a_complete_revision_is_history() -> None:
-    """Its replacement is ready; the failed pod's object is only waiting to be collected."""
+def test_evicted_pod_of_a_complete_revision_warns() -> None:
+    """Its replacement is ready; why there had to be one may come again."""
     evicted = make.pod(
         "chat-evicted", phase="Failed", reason="Evicted", message="The node was low on resource: memory. "
     )
     snapshot = make.healthy_snapshot()
-    assert judged(replace(snapshot, pods=(*snapshot.pods, evicted))).status is Status.PASS
+    verdict = judged(replace(snapshot, pods=(*snapshot.pods, evicted)))
+    assert (verdict.status, verdict.cause) == (Status.WARN, Cause.POD_EVICTED_MEMORY)
+    assert verdict.reason == "Pod chat-evicted: it was evicted: node carepath-node was low on memory."
 
 
 def test_evicted_pod_of_an_incomplete_revision_is_the_cause() -> None:

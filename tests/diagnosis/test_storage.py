@@ -109,6 +109,19 @@ def test_claim_that_waits_for_its_first_consumer_is_not_at_fault() -> None:
     assert fault.cause is Cause.SCHEDULING_UNKNOWN
 
 
+def test_claim_of_its_first_consumer_without_driver_is_named_before_the_scheduler_says_anything() -> None:
+    """While a volume is made for it the pod has no condition at all; seen on Kubernetes 1.34."""
+    waits = replace(CLASS, binding_mode="WaitForFirstConsumer")
+    asked = make.event("ExternalProvisioning", "Waiting for a volume", "model-cache", kind="PersistentVolumeClaim")
+    volume = VolumeSource(name="cache", kind="persistentVolumeClaim", reference="model-cache")
+    pod = make.unscheduled_pod("", spec=make.pod_spec(volumes=(volume,)), conditions=())
+    snapshot = make.rollout_snapshot(pod, claims=(claim(),), events=(asked,), storage_classes=(waits,))
+    fault = pod_fault(snapshot, pod)
+    assert fault is not None
+    assert (fault.cause, fault.final) == (Cause.STORAGE_NO_PROVISIONER, True)
+    assert pod_fault(replace(snapshot, events=()), pod) is None
+
+
 def test_bound_claim_is_not_at_fault() -> None:
     """A bound claim leaves the scheduler's other reasons to be named."""
     fault = judged(claim(phase="Bound"), storage_classes=(CLASS,))
