@@ -78,7 +78,7 @@ def restart_faults(snapshot: Snapshot, pod: Pod) -> Iterator[PodFault]:
 def _before_containers(snapshot: Snapshot, pod: Pod) -> Iterator[PodFault | None]:
     """Yield what keeps a pod from having containers at all."""
     if pod.node is None:
-        # A claim that binds with its first pod is provisioned while the scheduler holds the pod, and says nothing of it.
+        # A claim that binds with its first pod is provisioned while the scheduler holds the pod and says nothing.
         yield claim_fault(snapshot, pod)
         return
     if any(status.state.kind != "waiting" for status in pod.statuses):
