@@ -171,13 +171,14 @@ def _canned(good: Sequence[Answer], pods: Sequence[str]) -> tuple[Finding, ...]:
     found: list[Finding] = []
     for pod in pods:
         own = likeness.asked_once([each for each in good if pod_of(each.reply) == pod])
+        others = likeness.asked_once([each for each in good if pod_of(each.reply) not in {pod, None}])
         if own:
-            found += _canned_pod(pod, own)
+            found += _canned_pod(pod, own, others)
     return tuple(found)
 
 
-def _canned_pod(pod: str, own: Sequence[Answer]) -> list[Finding]:
-    axes = (("question", likeness.by_question(own)), ("patient", likeness.by_patient(own)))
+def _canned_pod(pod: str, own: Sequence[Answer], others: Sequence[Answer]) -> list[Finding]:
+    axes = (("question", likeness.by_question(own, others)), ("patient", likeness.by_patient(own, others)))
     found = [_same_text(pod, own, by, min(pairs)) for by, pairs in axes if pairs and min(pairs) >= likeness.SAME_TEXT]
     found += [_uncovered(pod, own, by) for by, pairs in axes if not pairs]
     texts = likeness.distinct(own)

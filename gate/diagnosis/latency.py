@@ -195,8 +195,8 @@ def _pool(figures: _Figures, min_samples: int) -> tuple[Finding, ...]:
             Finding(
                 Status.WARN,
                 Cause.LATENCY_OVER_TARGET,
-                f"Warm p95 is {_s(figures.p95_s)}, limit {limit} exceeded by {above} of {samples} samples: the true p95 is "
-                f"below the limit with only {figures.confidence:.0%} confidence ({needed:.0%} wanted).",
+                f"Warm p95 is {_s(figures.p95_s)}, limit {limit} exceeded by {above} of {samples} samples: the true "
+                f"p95 is below the limit with only {figures.confidence:.0%} confidence ({needed:.0%} wanted).",
                 evidence,
                 "Take more samples (latency_samples in the target's [acceptance]) before relying on the figure.",
             ),

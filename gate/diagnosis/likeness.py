@@ -7,7 +7,7 @@ Compares texts and never judges what they say; no text leaves this module, only 
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from difflib import SequenceMatcher
 from itertools import combinations
 
@@ -58,17 +58,29 @@ def asked_once(answers: Sequence[Answer]) -> tuple[Answer, ...]:
     return tuple({(each.patient_mrn, each.query): each for each in reversed(answers)}.values())[::-1]
 
 
-def by_question(answers: Sequence[Answer]) -> tuple[float, ...]:
-    """Return the likenesses of answers to different questions: about the same patient if any are, else about any."""
-    pairs = [(a, b) for a, b in combinations(answers, 2) if a.query != b.query]
+def by_question(own: Sequence[Answer], others: Sequence[Answer] = ()) -> tuple[float, ...]:
+    """Return the likenesses of answers to different questions: about the same patient if any are, else about any.
+
+    Args:
+        own: one pod's answers.
+        others: other pods' answers, compared with where the pod's own hold no such pair.
+    """
+    pairs = _pairs(own, others, lambda a, b: a.query != b.query)
     same_patient = [(a, b) for a, b in pairs if a.patient_mrn == b.patient_mrn]
     return tuple(likeness(*pair) for pair in same_patient or pairs)
 
 
-def by_patient(answers: Sequence[Answer]) -> tuple[float, ...]:
-    """Return the likenesses of answers to the same question about different patients."""
-    pairs = [(a, b) for a, b in combinations(answers, 2) if a.query == b.query and a.patient_mrn != b.patient_mrn]
+def by_patient(own: Sequence[Answer], others: Sequence[Answer] = ()) -> tuple[float, ...]:
+    """Return the likenesses of answers to the same question about different patients; arguments as by_question."""
+    pairs = _pairs(own, others, lambda a, b: a.query == b.query and a.patient_mrn != b.patient_mrn)
     return tuple(likeness(*pair) for pair in pairs)
+
+
+def _pairs(
+    own: Sequence[Answer], others: Sequence[Answer], wanted: Callable[[Answer, Answer], bool]
+) -> list[tuple[Answer, Answer]]:
+    within = [(a, b) for a, b in combinations(own, 2) if wanted(a, b)]
+    return within or [(a, b) for a in own for b in others if wanted(a, b)]
 
 
 def distinct(answers: Sequence[Answer]) -> int:

@@ -212,12 +212,29 @@ def test_no_pods_fail() -> None:
     assert verdict.reason == f"There is no ready pod that could answer with {MODEL}."
 
 
-def test_too_few_questions_to_one_pod_are_inconclusive() -> None:
-    """A pod that was asked one question of each kind only cannot show that its answers differ by patient."""
-    one_patient = [each for each in recorded(RUNS[1], POD_B) if each.patient_mrn == "MRN-001"]
-    verdict = judge(answers=recorded(RUNS[0], POD_A) + one_patient)
+def test_one_answer_alone_is_inconclusive() -> None:
+    """A single answer differs from nothing."""
+    verdict = judge([identity(POD_A)], recorded()[:1], pods=(POD_A,))
     assert (verdict.status, verdict.cause) == (Status.INCONCLUSIVE, Cause.GATE_TOO_FEW_SAMPLES)
-    assert verdict.reason == f"Pod {POD_B} gave 3 answers, too few to see whether they differ by patient."
+    assert verdict.reason == f"Pod {POD_A} gave 1 answer, too few to see whether they differ by question."
+
+
+def test_pod_asked_about_one_patient_is_compared_with_the_others() -> None:
+    """With many pods each is asked little: what its own answers cannot show, the other pods' answers can."""
+    one_patient = [each for each in recorded(RUNS[1], POD_B) if each.patient_mrn == "MRN-001"]
+    assert judge(answers=recorded(RUNS[0], POD_A) + one_patient).status is Status.PASS
+
+
+def test_template_on_all_pods_fails_although_each_was_asked_little() -> None:
+    """One text per question, from pods that were asked about one patient each."""
+    answers = [
+        replace(each, response=f"About {each.query} see the leaflet number {len(each.query)} of the clinic, page two.")
+        for pod, mrn in ((POD_A, "MRN-001"), (POD_B, "MRN-002"))
+        for each in recorded(pod=pod)
+        if each.patient_mrn == mrn
+    ]
+    verdict = judge(answers=answers)
+    assert (verdict.status, verdict.cause) == (Status.FAIL, Cause.MODEL_CANNED)
 
 
 def test_text_of_questions_and_answers_never_shows() -> None:
