@@ -147,6 +147,7 @@ def test_config_unknown_key_like_no_setting_warns_without_its_value() -> None:
         ("LLMMODE", "LLM_MODE"),
         ("MAX_TOKEN", "MAX_TOKENS"),
         ("REQUEST_DEADLINE", "REQUEST_DEADLINE_S"),
+        ("LLM_FOO", "LLM_MODE"),
         ("LOG_FORMAT", None),
         ("HTTP_PORT", None),
         ("MODE", None),
