@@ -6,6 +6,9 @@ where they arise and go no further. No message here holds patient data or the te
 
 from http import HTTPStatus
 
+CLIENT_CLOSED_REQUEST = 499
+"""Not a registered status; nginx's, which load balancers and dashboards know. Nobody receives it."""
+
 
 class ServiceError(Exception):
     """A request that ends without an answer.
@@ -16,7 +19,7 @@ class ServiceError(Exception):
         retry_after_s: seconds for the Retry-After header, or None where trying again does not help.
     """
 
-    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    status: int = HTTPStatus.INTERNAL_SERVER_ERROR
     reason = "internal"
     retry_after_s: int | None = None
 
@@ -91,6 +94,13 @@ class EmptyAnswerError(ServiceError):
 
     status = HTTPStatus.BAD_GATEWAY
     reason = "empty_answer"
+
+
+class CallerGoneError(ServiceError):
+    """The caller hung up before there was an answer."""
+
+    status = CLIENT_CLOSED_REQUEST
+    reason = "caller_gone"
 
 
 class PromptTooLongError(ServiceError):

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import FrameType
 
@@ -38,10 +39,22 @@ _log = structlog.get_logger("service_chat.server")
 
 
 class DrainingServer(uvicorn.Server):
-    """Stops in two steps: not ready, then not listening."""
+    """Stops in two steps: not ready, then not listening.
 
-    def __init__(self, config: uvicorn.Config, runtime: Runtime) -> None:
+    Args:
+        config: uvicorn's.
+        runtime: the app's.
+        sleep: how the drain delay is waited for.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        runtime: Runtime,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         super().__init__(config)
+        self._sleep = sleep
         self._runtime = runtime
         self._stopping: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -73,7 +86,7 @@ class DrainingServer(uvicorn.Server):
         # Ctrl-C comes from a terminal: no endpoints have to learn of it.
         delay_s = 0.0 if cause is signal.SIGINT else settings.drain_delay_s
         _log.info("Draining", cause=cause.name, drain_delay_s=delay_s, drain_s=settings.drain_s)
-        await asyncio.sleep(delay_s)
+        await self._sleep(delay_s)
         admission.close()
         self.should_exit = True  # the listening socket closes; connections at work go on
         finished = await admission.drained(settings.drain_s)

@@ -23,8 +23,9 @@ from service_chat.environment import near_misses
 
 ENV_FILE = Path(".env")
 
-# Room the patient's summary, the question (2,000 characters at most) and the chat template may take: measured with
-# the longest seeded summary, 330 tokens without the question; 600 more for a question in plain English.
+# Room for instructions, record, question and chat template. Measured 2026-11-22 with SmolLM2's tokenizer: 146 tokens
+# for the longest seeded record in the full style, 440 for a question of 2,000 characters (the most that is taken) in
+# plain English; the rest is for longer records and denser text.
 PROMPT_RESERVE_TOKENS = 960
 
 

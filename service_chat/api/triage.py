@@ -9,12 +9,19 @@ from typing import Any
 import structlog
 from fastapi import APIRouter, Request, Response
 
+from service_chat.admission import Ticket
 from service_chat.api.operations import RuntimeOf
 from service_chat.api.schemas import ErrorResponse, TriageRequest, TriageResponse
 from service_chat.api.tracing import current_trace_id
 from service_chat.catalogue import MOCK, known_modes
 from service_chat.engines.protocol import Limit
-from service_chat.errors import DeadlineExceededError, ModelNotLoadedError, ModeRefusedError, ShuttingDownError
+from service_chat.errors import (
+    CallerGoneError,
+    DeadlineExceededError,
+    ModelNotLoadedError,
+    ModeRefusedError,
+    ShuttingDownError,
+)
 from service_chat.runtime import Runtime
 from service_chat.services.llm_client import Answer, Plan, generate_response_mock, generate_response_qwen
 from service_chat.services.patients import PatientSummary
@@ -40,9 +47,10 @@ async def triage(body: TriageRequest, request: Request, response: Response, at: 
         raise ShuttingDownError("this pod is being stopped and takes no new requests")
     trace_id = current_trace_id()
     patient = await at.patients.summary(body.patient_mrn, trace_id)
-    gone = asyncio.create_task(_cancel_when_gone(request, limit))
+    work = _work(at, mode, patient, body.query, limit)
+    gone = asyncio.create_task(_hung_up(request))
     try:
-        answer, inference_s, queued_s = await _answer(at, mode, patient, body.query, limit)
+        answer, inference_s, queued_s = await _answer(at, work, limit, gone)
     finally:
         gone.cancel()
     _count(at, answer, inference_s, queued_s)
@@ -75,27 +83,43 @@ def _mode(asked: str | None, at: Runtime) -> str:
 
 
 async def _answer(
-    at: Runtime, mode: str, patient: PatientSummary, query: str, limit: Limit
+    at: Runtime, work: Callable[[], Answer], limit: Limit, gone: asyncio.Task[None]
 ) -> tuple[Answer, float, float]:
     """Return the answer, the seconds the model worked, and the seconds the request waited."""
-    work = _work(at, mode, patient, query, limit)
-    ticket = await at.admission.enter(limit.at_s)
+    ticket = await _turn(at, limit, gone)
     started_s = time.monotonic()
     try:
         job = asyncio.get_running_loop().run_in_executor(at.workers, work)
-    except RuntimeError as error:
+    except RuntimeError as error:  # the workers are closed
         ticket.release()
         raise ShuttingDownError("this pod is being stopped") from error
     # The slot is free when the engine has really stopped, which may be after the caller has been told to give up.
     job.add_done_callback(lambda _: ticket.release())
-    done, _ = await asyncio.wait({job}, timeout=limit.remaining_s() + _RETURN_GRACE_S)
-    if not done:
-        limit.cancelled.set()
-        job.add_done_callback(_forget)
-        raise DeadlineExceededError(
-            f"REQUEST_DEADLINE_S={at.settings.request_deadline_s:g} passed while the prompt was being read"
-        )
-    return job.result(), time.monotonic() - started_s, ticket.queued_s
+    timeout_s = limit.remaining_s() + _RETURN_GRACE_S
+    either: tuple[asyncio.Future[Any], ...] = (job, gone)
+    await asyncio.wait(either, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    if job.done():
+        return job.result(), time.monotonic() - started_s, ticket.queued_s
+    limit.cancelled.set()
+    job.add_done_callback(_forget)
+    if gone.done():
+        raise CallerGoneError("the caller hung up while the model worked")
+    raise DeadlineExceededError(
+        f"REQUEST_DEADLINE_S={at.settings.request_deadline_s:g} passed while the prompt was being read"
+    )
+
+
+async def _turn(at: Runtime, limit: Limit, gone: asyncio.Task[None]) -> Ticket:
+    """Wait for the model; a caller that hangs up leaves the queue to those who still wait."""
+    entering = asyncio.create_task(at.admission.enter(limit.at_s))
+    either: tuple[asyncio.Future[Any], ...] = (entering, gone)
+    try:
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if entering.done():
+            return entering.result()
+    finally:
+        entering.cancel()  # nothing happens to one that has ended
+    raise CallerGoneError("the caller hung up while the request waited")
 
 
 def _work(at: Runtime, mode: str, patient: PatientSummary, query: str, limit: Limit) -> Callable[[], Answer]:
@@ -111,11 +135,10 @@ def _forget(job: asyncio.Future[Answer]) -> None:
         _log.warning("A generation ended after its request", error=type(error).__name__)
 
 
-async def _cancel_when_gone(request: Request, limit: Limit) -> None:
-    """Stop the generation when the caller hangs up: nobody would read it, and others wait."""
+async def _hung_up(request: Request) -> None:
+    """Return when the caller hangs up: nobody would read the answer, and others wait."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
-    limit.cancelled.set()
 
 
 def _count(at: Runtime, answer: Answer, inference_s: float, queued_s: float) -> None:

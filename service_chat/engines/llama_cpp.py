@@ -82,6 +82,8 @@ class LlamaCppEngine:
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
         # Idle threads sleep at once: the default spins, which a CPU quota counts as work.
         params.cpuparams.poll = params.cpuparams_batch.poll = 0
+        # The default loads the model once more to fit it into a GPU's memory: half of the load time, for nothing here.
+        params.fit_params = False
         # The default keeps old prompts in up to 8 GiB of memory, which a pod's limit does not have.
         params.cache_ram_mib = 0
         params.n_threads_http = parallel + 1

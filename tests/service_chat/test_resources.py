@@ -1,4 +1,4 @@
-"""cgroup and proc files, recorded; v2 was recorded on EKS-like nodes, v1 on a Debian 12 machine."""
+"""cgroup and proc files: v1 as a Debian 12 machine has them, v2 in the form of the kernel's documentation."""
 
 import os
 from pathlib import Path

@@ -34,6 +34,8 @@ class Pod:
     runtime: Runtime
     serving: asyncio.Task[None]
     connect: Callable[[], httpx.AsyncClient]
+    delays_s: list[float]
+    delay_over: asyncio.Event
 
     async def ended(self) -> None:
         """Wait until the server has ended."""
@@ -42,7 +44,7 @@ class Pod:
 
 @asynccontextmanager
 async def _pod(folder: Path, engine: FakeEngine, **chosen: object) -> AsyncIterator[Pod]:
-    fields = {"llm_mode": MODEL, "model_cache_dir": folder, "drain_delay_s": 0.2, **chosen}
+    fields = {"llm_mode": MODEL, "model_cache_dir": folder, "drain_delay_s": 7.0, **chosen}
     settings = Settings.model_validate(fields)
 
     def load(_path: Path, _settings: Settings) -> FakeEngine:
@@ -62,7 +64,14 @@ async def _pod(folder: Path, engine: FakeEngine, **chosen: object) -> AsyncItera
         patients=patient_api(),
     )
     config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5)
-    servers.append(DrainingServer(config, app.state.runtime))
+    delays_s, delay_over = list[float](), asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        delays_s.append(seconds)
+        if seconds:
+            await delay_over.wait()
+
+    servers.append(DrainingServer(config, app.state.runtime, sleep))
     path = str(folder / "pod.sock")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
         listening.bind(path)
@@ -73,6 +82,8 @@ async def _pod(folder: Path, engine: FakeEngine, **chosen: object) -> AsyncItera
             app.state.runtime,
             serving,
             lambda: httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=path), base_url="http://pod"),
+            delays_s,
+            delay_over,
         )
         if not serving.done():
             servers[0].should_exit = True
@@ -95,6 +106,7 @@ def test_sigterm_keeps_serving_for_the_delay_then_finishes_what_was_accepted(mod
                     not_ready = await late.get("/ready")
                     waiting = asyncio.create_task(late.post("/triage", json=QUESTION))
                     await until(lambda: pod.runtime.admission.waiting == 1)
+                    pod.delay_over.set()
                     await until(lambda: pod.server.should_exit)
                     gate.set()
                     answers = [await at_work, await waiting]
@@ -102,6 +114,7 @@ def test_sigterm_keeps_serving_for_the_delay_then_finishes_what_was_accepted(mod
         assert not_ready.status_code == 503
         assert not_ready.headers["Connection"] == "close"
         assert [answer.status_code for answer in answers] == [200, 200]
+        assert pod.delays_s == [7.0]
         assert pod.server.exit_code == EXIT_OK
 
     asyncio.run(run())
@@ -125,10 +138,11 @@ def test_sigint_has_no_delay(model_folder: Path) -> None:
     """Ctrl-C comes from a terminal, where no endpoints have to learn of it."""
 
     async def run() -> None:
-        async with _pod(model_folder, FakeEngine(), drain_delay_s=60) as pod:
+        async with _pod(model_folder, FakeEngine()) as pod:
             await until(lambda: pod.runtime.manager.state is State.LOADED)
             os.kill(os.getpid(), signal.SIGINT)
             await pod.ended()
+            assert pod.delays_s == [0.0]
         assert pod.server.exit_code == EXIT_OK
 
     asyncio.run(run())
@@ -138,7 +152,7 @@ def test_second_signal_ends_at_once(model_folder: Path) -> None:
     """Who is in a hurry sends a second signal: the delay is not waited for."""
 
     async def run() -> None:
-        async with _pod(model_folder, FakeEngine(), drain_delay_s=60) as pod:
+        async with _pod(model_folder, FakeEngine()) as pod:
             await until(lambda: pod.runtime.manager.state is State.LOADED)
             pod.server.handle_exit(signal.SIGTERM, None)
             await until(lambda: pod.runtime.draining)

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from service_chat.engines.mock import MOCK_TEXT
-from tests.service_chat.conftest import MODEL, Running
+from tests.service_chat.conftest import MODEL, Running, Service
 from tests.service_chat.fakes import BASE_URL, PATIENT, QUERY, FakeEngine, engine_failure, patient_api, until
 
 QUESTION = {"patient_mrn": "MRN-001", "query": QUERY}
@@ -293,40 +293,70 @@ def test_triage_without_an_answer_is_never_an_empty_200(
     asyncio.run(run())
 
 
-def test_triage_caller_that_hangs_up_stops_the_generation(running: Running) -> None:
+class _Caller:
+    """A caller that can hang up, at the level below any HTTP client."""
+
+    def __init__(self, service: Service) -> None:
+        self._hang_up = asyncio.Event()
+        self._sent = False
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/triage",
+            "query_string": b"",
+            "headers": [(b"content-type", b"application/json")],
+            "http_version": "1.1",
+        }
+        self.call = asyncio.ensure_future(service.app(scope, self._receive, self._send))
+
+    def hang_up(self) -> None:
+        self._hang_up.set()
+
+    async def _receive(self) -> dict[str, object]:
+        if not self._sent:
+            self._sent = True
+            return {"type": "http.request", "body": json.dumps(QUESTION).encode(), "more_body": False}
+        await self._hang_up.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: object) -> None:
+        """Nobody reads it."""
+
+
+def test_triage_caller_hangs_up_at_work_stops_the_generation(running: Running) -> None:
     """The engine's limit passes as soon as the caller is gone, so that the next one gets the slot."""
 
     async def run() -> None:
         engine = FakeEngine(gate=threading.Event())
-        body = json.dumps(QUESTION).encode()
         async with running(engine) as service:
-            hang_up = asyncio.Event()
-            first = True
-
-            async def receive() -> dict[str, object]:
-                nonlocal first
-                if first:
-                    first = False
-                    return {"type": "http.request", "body": body, "more_body": False}
-                await hang_up.wait()
-                return {"type": "http.disconnect"}
-
-            async def send(_: object) -> None:
-                """Nobody listens."""
-
-            scope = {
-                "type": "http",
-                "method": "POST",
-                "path": "/triage",
-                "query_string": b"",
-                "headers": [(b"content-type", b"application/json")],
-                "http_version": "1.1",
-            }
-            call = asyncio.create_task(service.app(scope, receive, send))
+            caller = _Caller(service)
             await until(lambda: bool(engine.limits))
-            hang_up.set()
+            caller.hang_up()
+            await caller.call
             assert await service.runtime.admission.drained(timeout_s=5)
-            await call
-        assert engine.limits[0].cancelled.is_set()
+            assert engine.limits[0].cancelled.is_set()
+            assert service.metric("carepath_chat_refused_total", reason="caller_gone") == 1
+            assert service.metric("carepath_chat_requests_total", route="/triage", status="499") == 1
+
+    asyncio.run(run())
+
+
+def test_triage_caller_hangs_up_in_the_queue_leaves_it(running: Running) -> None:
+    """A place in the queue is for somebody who still waits; nothing is computed for one who does not."""
+
+    async def run() -> None:
+        gate = threading.Event()
+        engine = FakeEngine(gate=gate)
+        async with running(engine) as service:
+            first = asyncio.create_task(service.client.post("/triage", json=QUESTION))
+            await until(lambda: service.runtime.admission.running == 1)
+            caller = _Caller(service)
+            await until(lambda: service.runtime.admission.waiting == 1)
+            caller.hang_up()
+            await caller.call
+            await until(lambda: service.runtime.admission.waiting == 0)
+            gate.set()
+            assert (await first).status_code == 200
+        assert len(engine.prompts) == 1
 
     asyncio.run(run())
