@@ -45,6 +45,9 @@ class _Rule:
     final_after_s: float
 
 
+#: runc, libcontainer/process_linux.go.
+_MEMORY = re.compile(r"container init was OOM-killed", re.IGNORECASE)
+
 _AT_ONCE = 0.0
 _NEVER = math.inf
 
@@ -87,9 +90,8 @@ _RULES: tuple[_Rule, ...] = (
         "Build for the nodes' platform: docker build --platform linux/{arch} ...",
         _AT_ONCE,
     ),
-    # runc, libcontainer/process_linux.go.
     _Rule(
-        re.compile(r"container init was OOM-killed", re.IGNORECASE),
+        _MEMORY,
         Cause.CONTAINER_OOM_KILLED,
         "is out of memory before its program starts: the limit is too small for any process",
         "Raise resources.limits.memory.",
@@ -140,11 +142,21 @@ def sandbox_fault(snapshot: Snapshot, pod: Pod) -> PodFault | None:
         if event.reason not in {"FailedCreatePodSandBox", "FailedCreatePodContainer", "NetworkNotReady"}:
             continue
         lasted_s = seconds_between(event.first_at or event.last_at, snapshot.read_at) or 0.0
+        said = (Evidence(f"Pod/{pod.name}", f"event {event.reason}", quote(event.message), event.last_at),)
+        if _MEMORY.search(event.message):
+            return PodFault(
+                pod=pod.name,
+                cause=Cause.CONTAINER_OOM_KILLED,
+                what="its memory limit is too small for the sandbox alone, before any container starts",
+                evidence=said,
+                remedy="Raise resources.limits.memory: the runtime itself needs several MiB.",
+                final=lasted_s >= tolerances.CONFIG_SYNC_S,
+            )
         return PodFault(
             pod=pod.name,
             cause=Cause.CONTAINER_CREATE_FAILED,
             what=f"node {pod.node} cannot make its sandbox since {duration(lasted_s)}: {quote(event.message)}",
-            evidence=(Evidence(f"Pod/{pod.name}", f"event {event.reason}", quote(event.message), event.last_at),),
+            evidence=said,
             remedy=f"Look at the node's network plugin and container runtime: kubectl describe node {pod.node}",
             final=lasted_s >= tolerances.MOUNT_S,
         )

@@ -133,6 +133,17 @@ def test_node_that_cannot_make_a_sandbox_is_named() -> None:
     assert fault.what == f"node carepath-node cannot make its sandbox since 40 s: {message}"
 
 
+def test_sandbox_that_is_out_of_memory_blames_the_limit() -> None:
+    """A limit of 1 MiB kills the runtime's own first process; seen with runc 1.1.5."""
+    pod = make.unready_pod(make.waiting("ContainerCreating"))
+    message = f"{RUNC}unable to start container process: container init was OOM-killed (memory limit too low?): unknown"
+    event = make.event("FailedCreatePodSandBox", message, pod, age_s=3, first_at=make.ago(tolerances.CONFIG_SYNC_S))
+    fault = pod_fault(make.rollout_snapshot(pod, events=(event,)), pod)
+    assert fault is not None
+    assert (fault.cause, fault.final) == (Cause.CONTAINER_OOM_KILLED, True)
+    assert fault.what == "its memory limit is too small for the sandbox alone, before any container starts"
+
+
 def test_container_that_is_being_created_is_no_fault() -> None:
     """ContainerCreating and PodInitializing are the ordinary course."""
     for reason in ("ContainerCreating", "PodInitializing"):
