@@ -16,7 +16,7 @@ from infra.binaries import BuildError
 from infra.commands import CommandError, run
 from infra.images.registry import ImageReference, Registry, RegistryError
 from infra.tf import render as rendering
-from infra.tf.modules import ModuleTestError, run_tests, tested_modules
+from infra.tf.modules import ModuleTestError, modules_with_tests, run_tests
 from infra.tf.program import ProgramError, renderer, terraform
 from infra.tf.review import Document, ReviewError, changes, review
 from infra.tf.workspace import Workspace, WorkspaceError, environment_folder, image_variables
@@ -31,9 +31,9 @@ _FIELD_MANAGER = "kubectl"  # the provider's for server-side apply (1.19.0, reso
 def init(env: Environment = "local") -> None:
     """Install providers and modules."""
     with _reported():
-        workspace = Workspace(environment_folder(env), terraform())
-        workspace.init()
-        print(f"{env}: initialised with {workspace.program.path} {workspace.program.version}")
+        program = terraform()
+        Workspace(environment_folder(env), program).init()
+        print(f"{env}: initialised with {program.product} {program.version} ({program.path})")
 
 
 @app.command()
@@ -104,7 +104,7 @@ def test() -> None:
     """Run the modules' own tests; no cluster is asked."""
     with _reported():
         program = terraform()
-        for module in tested_modules():
+        for module in modules_with_tests():
             print(f"{module}: {run_tests(program, module)} passed")
 
 

@@ -21,7 +21,7 @@ class ModuleTestError(Exception):
     """A module's tests failed, or there were none; the message has what terraform printed."""
 
 
-def tested_modules() -> tuple[Path, ...]:
+def modules_with_tests() -> tuple[Path, ...]:
     """Return the modules that have tests, below `infra/terraform/modules`."""
     folders = {file.parent.parent for file in (TERRAFORM / "modules").rglob("tests/*.tftest.hcl")}
     return tuple(sorted(folder.relative_to(TERRAFORM / "modules") for folder in folders))

@@ -4,13 +4,12 @@ Nothing of the user's own Terraform set-up is read or changed: the CLI configura
 an environment variable of the one command. Which of `infra/terraform` is planned is `workspace`'s business.
 """
 
-import json
 import os
 import platform
 import re
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from infra.binaries import TOOLS, Tool, binary
@@ -30,6 +29,7 @@ TOFU = Tool(
 )
 # Validation conditions that refer to other variables: both programs have them since 1.9.
 MINIMUM_VERSION = (1, 9)
+_VERSION_LINE = re.compile(r"^(Terraform|OpenTofu) v(\d+\.\d+\.\S+)", re.MULTILINE)
 # Go's names of the platforms in a mirror's folders; the cluster and its binaries are made for these two.
 _GO_ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -40,9 +40,13 @@ class ProgramError(Exception):
 
 @dataclass(frozen=True)
 class Terraform:
-    """A terraform or tofu that is new enough, and the CLI configuration it is to be run with."""
+    """A terraform or tofu that is new enough, and the CLI configuration it is to be run with.
+
+    `product` is what the program calls itself, whatever its file is called: Terraform or OpenTofu.
+    """
 
     path: Path
+    product: str
     version: str
     config_file: Path
 
@@ -77,20 +81,18 @@ def terraform(search_path: str | None = None) -> Terraform:
         BuildError: OpenTofu or the provider had to be built, and could not.
         CommandError: the program that was found does not run.
     """
-    path, version = _found(search_path) or _built()
-    bare = Terraform(path, version, Path(os.devnull))
+    bare = renderer(search_path)
     mirror, address = _provider_mirror(bare)
     config_file = mirror / f"{address.split('/')[0]}.tfrc"
     text = cli_configuration(mirror, address)
     if not config_file.exists() or config_file.read_text(encoding="utf-8") != text:
         _write_whole(config_file, text)
-    return Terraform(path, version, config_file)
+    return replace(bare, config_file=config_file)
 
 
 def renderer(search_path: str | None = None) -> Terraform:
     """Return the same program with an empty configuration, for folders that need no provider."""
-    path, version = _found(search_path) or _built()
-    return Terraform(path, version, Path(os.devnull))
+    return _found(search_path) or _identified(binary(TOFU))
 
 
 def provider_version() -> str:
@@ -113,30 +115,24 @@ def cli_configuration(mirror: Path, address: str) -> str:
     )
 
 
-def _found(search_path: str | None) -> tuple[Path, str] | None:
+def _found(search_path: str | None) -> Terraform | None:
     for name in ("terraform", "tofu"):
-        found = shutil.which(name, path=search_path)
-        if found is None:
+        path = shutil.which(name, path=search_path)
+        if path is None:
             continue
-        path = Path(found)
-        version = _version(path)
-        if tuple(int(part) for part in version.split("-", maxsplit=1)[0].split(".")[:2]) >= MINIMUM_VERSION:
-            return path, version
+        program = _identified(Path(path))
+        if tuple(int(part) for part in program.version.split(".")[:2]) >= MINIMUM_VERSION:
+            return program
     return None
 
 
-def _built() -> tuple[Path, str]:
-    path = binary(TOFU)
-    return path, _version(path)
-
-
-def _version(path: Path) -> str:
-    # Without an empty configuration, one of the user's that is broken would put a warning before the JSON.
-    text = run(["env", f"TF_CLI_CONFIG_FILE={os.devnull}", "CHECKPOINT_DISABLE=1", path, "version", "-json"])
-    try:
-        return str(json.loads(text)["terraform_version"])
-    except (ValueError, KeyError) as error:
-        raise ProgramError(f"{path} version -json printed no terraform_version but: {text[:200]}") from error
+def _identified(path: Path) -> Terraform:
+    # Without an empty configuration, one of the user's that is broken would put a warning first.
+    text = run(["env", f"TF_CLI_CONFIG_FILE={os.devnull}", "CHECKPOINT_DISABLE=1", path, "version"])
+    match = _VERSION_LINE.search(text)
+    if match is None:
+        raise ProgramError(f"{path} version printed no version of Terraform or OpenTofu but: {text[:200]}")
+    return Terraform(path, match[1], match[2], Path(os.devnull))
 
 
 def _provider_mirror(program: Terraform) -> tuple[Path, str]:

@@ -30,10 +30,11 @@ class WorkspaceError(Exception):
 
 @dataclass(frozen=True)
 class Stamp:
-    """What a saved plan was made from, and which file it is; SHA-256, in hex."""
+    """What a saved plan was made from, and which file it is; the hashes in hex."""
 
     configuration_sha256: str
     plan_sha256: str
+    variables: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class Workspace:
         text = self.program.run(self.folder, "show", "-json", self.plan_file.name)
         plan: dict[str, Any] = json.loads(text)
         self.plan_json.write_text(text, encoding="utf-8")
-        stamp = Stamp(configuration_sha256(self.folder), _sha256(self.plan_file))
+        stamp = Stamp(configuration_sha256(self.folder), _sha256(self.plan_file), given)
         self.stamp_file.write_text(json.dumps(asdict(stamp)), encoding="utf-8")
         return plan
 
@@ -127,6 +128,11 @@ class Workspace:
         Raises:
             WorkspaceError: there is none, it is not the one reviewed, or the configuration has changed since.
         """
+        self._checked_stamp()
+        plan: dict[str, Any] = json.loads(self.plan_json.read_text(encoding="utf-8"))
+        return plan
+
+    def _checked_stamp(self) -> Stamp:
         name = self.folder.name
         again = f"make one: python -m infra.tf plan --env {name}"
         for file in (self.plan_file, self.plan_json, self.stamp_file):
@@ -137,8 +143,7 @@ class Workspace:
             raise WorkspaceError(f"{self.plan_file} is not the plan that was reviewed; {again}")
         if stamp.configuration_sha256 != configuration_sha256(self.folder):
             raise WorkspaceError(f"{name}: the configuration has changed since the plan was saved; {again}")
-        plan: dict[str, Any] = json.loads(self.plan_json.read_text(encoding="utf-8"))
-        return plan
+        return stamp
 
     def apply(self) -> str:
         """Apply the saved plan and keep its JSON as `applied_json`; if that fails the plan stays for a second look.
@@ -147,8 +152,13 @@ class Workspace:
             WorkspaceError: there is no plan that may be applied.
             CommandError: terraform failed part-way or refused a plan that is stale.
         """
-        self.saved_plan()
-        text = self.program.run(self.folder, "apply", "-no-color", self.plan_file.name, timeout_s=APPLY_DEADLINE_S)
+        stamp = self._checked_stamp()
+        # The plan carries its variables. OpenTofu (1.12.6) still compares them with terraform.tfvars and refuses a
+        # difference, so it is told again what was given; Terraform (1.11.4) refuses to be told.
+        again = variable_arguments(stamp.variables) if self.program.product == "OpenTofu" else []
+        text = self.program.run(
+            self.folder, "apply", "-no-color", *again, self.plan_file.name, timeout_s=APPLY_DEADLINE_S
+        )
         self.plan_json.replace(self.applied_json)
         self.forget_plan()
         return text

@@ -6,9 +6,9 @@ from pathlib import Path
 from infra.tf.program import Terraform
 
 _SCRIPT = """#!/bin/sh
-# Called with -chdir=FOLDER COMMAND ..., or with `version -json`.
+# Called with -chdir=FOLDER COMMAND ..., or with `version`.
 echo "$*" >> "{log}"
-[ "$1" = version ] && {{ cat "{folder}/version.json"; exit 0; }}
+[ "$1" = version ] && {{ cat "{folder}/version.txt"; exit 0; }}
 cd "${{1#-chdir=}}" || exit 1
 shift
 case $1 in
@@ -22,17 +22,17 @@ esac
 """
 
 
-def terraform_script(folder: Path, name: str = "terraform", version: str = "1.11.4") -> Path:
+def terraform_script(folder: Path, name: str = "terraform", version: str = "Terraform v1.11.4") -> Path:
     """Write the program; its answers are the files beside it, and `calls.log` has what it was asked."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / name
     path.write_text(_SCRIPT.format(log=folder / "calls.log", folder=folder), encoding="utf-8")
     path.chmod(0o755)
-    (folder / "version.json").write_text(json.dumps({"terraform_version": version}), encoding="utf-8")
+    (folder / "version.txt").write_text(f"{version}\non linux_amd64\n", encoding="utf-8")
     (folder / "plan.json").write_text(json.dumps({"resource_changes": []}), encoding="utf-8")
     return path
 
 
-def program(folder: Path) -> Terraform:
+def program(folder: Path, product: str = "Terraform") -> Terraform:
     """Return the stand-in as the rest of the code gets a program."""
-    return Terraform(terraform_script(folder), "1.11.4", folder / "cli.tfrc")
+    return Terraform(terraform_script(folder), product, "1.11.4", folder / "cli.tfrc")

@@ -9,40 +9,34 @@ from infra.tf.program import ProgramError, cli_configuration, provider_version, 
 from tests.infra.terraform.stand_in import terraform_script
 
 
-def built(version: str) -> tuple[Path, str]:
-    """Return what a build of OpenTofu would."""
-    return Path("/cache/tofu"), version
-
-
 @pytest.mark.parametrize(
     ("programs", "expected"),
     [
-        ({"terraform": "1.11.4", "tofu": "1.12.6"}, "terraform"),
-        ({"terraform": "1.8.5", "tofu": "1.9.0"}, "tofu"),
-        ({"terraform": "1.9.0-rc1"}, "terraform"),
-        ({"terraform": "1.8.5"}, "built"),
-        ({}, "built"),
+        ({"terraform": "Terraform v1.11.4", "tofu": "OpenTofu v1.12.6"}, ("terraform", "Terraform", "1.11.4")),
+        ({"terraform": "Terraform v1.8.5", "tofu": "OpenTofu v1.9.0"}, ("tofu", "OpenTofu", "1.9.0")),
+        ({"terraform": "Terraform v1.9.0-rc1"}, ("terraform", "Terraform", "1.9.0-rc1")),
+        ({"terraform": "OpenTofu v1.12.6"}, ("terraform", "OpenTofu", "1.12.6")),
+        ({"terraform": "Terraform v1.8.5"}, ("built", "OpenTofu", "1.12.6")),
+        ({}, ("built", "OpenTofu", "1.12.6")),
     ],
 )
 def test_program_is_the_first_that_is_new_enough(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, programs: dict[str, str], expected: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, programs: dict[str, str], expected: tuple[str, str, str]
 ) -> None:
     """Terraform before tofu, too old ones passed over, and OpenTofu built if nothing on PATH will do."""
     for name, version in programs.items():
         terraform_script(tmp_path / name, name, version)
-    monkeypatch.setattr(subject, "_built", lambda: built("1.12.6"))
+    built = terraform_script(tmp_path / "built", "built", "OpenTofu v1.12.6")
+    monkeypatch.setattr(subject, "binary", {subject.TOFU: built}.__getitem__)
     found = renderer(f"{tmp_path}/terraform:{tmp_path}/tofu")
-    wanted = Path("/cache/tofu") if expected == "built" else tmp_path / expected / expected
-    assert found.path == wanted
+    assert (found.path.name, found.product, found.version) == expected
 
 
 def test_program_that_prints_no_version_is_refused(tmp_path: Path) -> None:
     """Something else that is called terraform is named, with what it printed."""
-    script = terraform_script(tmp_path)
-    (tmp_path / "version.json").write_text("hello", encoding="utf-8")
-    with pytest.raises(ProgramError, match=r"version -json printed no terraform_version but: hello"):
+    terraform_script(tmp_path, version="hello")
+    with pytest.raises(ProgramError, match=r"version printed no version of Terraform or OpenTofu but: hello"):
         renderer(str(tmp_path))
-    assert script.exists()
 
 
 def test_command_can_be_pasted(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Only the plan that was reviewed is applied, and only while nothing it was made from has changed."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,14 @@ def test_apply_after_a_plan_applies_that_file_and_removes_it(workspace: Workspac
     assert not workspace.plan_json.exists()
     with pytest.raises(WorkspaceError, match="local has no saved plan"):
         workspace.apply()
+
+
+def test_apply_by_opentofu_is_told_the_variables_again(workspace: Workspace) -> None:
+    """OpenTofu refuses a saved plan whose variables differ from terraform.tfvars, unless it is given them."""
+    tofu = replace(workspace, program=replace(workspace.program, product="OpenTofu"))
+    tofu.plan(GIVEN)
+    tofu.apply()
+    assert calls(workspace)[-1] == "apply -no-color -var=llm_mode=mock -var=chat_api_image=r/chat:v1.0 plan.out"
 
 
 def test_apply_without_a_plan_names_the_command_that_makes_one(workspace: Workspace) -> None:
