@@ -166,5 +166,6 @@ def _make_disk(mount_point: Path, size_gib: int) -> None:
     with image.open("wb") as file:
         file.truncate(size_gib * 2**30)  # sparse: takes what is written, not what it could hold
     # No journal and no reserved blocks: the disk goes with the cluster, so neither speed nor space is spent on crashes.
-    features = ["-O", "^has_journal", "-m", "0", "-E", "lazy_itable_init=1,nodiscard"]
+    # Half the usual inodes (650,000 on 20 GiB): EKS nodes have XFS, which sets no space aside for them.
+    features = ["-O", "^has_journal", "-m", "0", "-i", "32768", "-E", "lazy_itable_init=1,nodiscard"]
     run(["mkfs.ext4", "-q", *features, str(image)])
