@@ -18,7 +18,7 @@ from infra.images.registry import ImageReference, Registry, RegistryError
 from infra.tf import render as rendering
 from infra.tf.modules import ModuleTestError, modules_with_tests, run_tests
 from infra.tf.program import ProgramError, renderer, terraform
-from infra.tf.review import Document, ReviewError, changes, review
+from infra.tf.review import Action, Document, ReviewError, changes, review
 from infra.tf.workspace import Workspace, WorkspaceError, environment_folder, image_variables
 
 app = typer.Typer(help=__doc__, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -54,9 +54,10 @@ def plan(
         given = {"kubeconfig_path": str(kubeconfig), **given}
         images = workspace.values(image_variables(folder), given)
         given |= {name: _pinned(image) for name, image in images.items() if image is not None}
-        saved = workspace.plan(given)
-        print(f"{env} on {_server(kubeconfig)}: {review(changes(saved, _live))}")
-        print(f"apply it: python -m infra.tf apply --env {env}")
+        found = changes(workspace.plan(given), _live)
+        print(f"{env} on {_server(kubeconfig)}: {review(found)}")
+        if any(change.action is not Action.NOTHING for change in found):
+            print(f"apply it: python -m infra.tf apply --env {env}")
 
 
 @app.command()

@@ -43,12 +43,14 @@ class Terraform:
     """A terraform or tofu that is new enough, and the CLI configuration it is to be run with.
 
     `product` is what the program calls itself, whatever its file is called: Terraform or OpenTofu.
+    `provider_address` is the full name it gives our provider, empty where it runs without providers.
     """
 
     path: Path
     product: str
     version: str
     config_file: Path
+    provider_address: str = ""
 
     def command(self, folder: Path, *arguments: str) -> list[str]:
         """Return an argument list that runs in `folder`; a person can paste it, wherever they are."""
@@ -87,7 +89,7 @@ def terraform(search_path: str | None = None) -> Terraform:
     text = cli_configuration(mirror, address)
     if not config_file.exists() or config_file.read_text(encoding="utf-8") != text:
         _write_whole(config_file, text)
-    return replace(bare, config_file=config_file)
+    return replace(bare, config_file=config_file, provider_address=address)
 
 
 def renderer(search_path: str | None = None) -> Terraform:

@@ -19,6 +19,8 @@ TERRAFORM = PROJECT / "infra/terraform"
 ENVIRONMENTS = TERRAFORM / "envs"
 # What a plan is made from, besides the variables given on the command line.
 _CONFIGURATION = ("*.tf", "*.tftpl", "*.tfvars")
+# As it stands in a state file, quoted within a JSON string.
+_STATE_PROVIDER = re.compile(rf'provider\[\\"([^"\\]+/{re.escape(PROVIDER_SOURCE)})\\"\]')
 # Each object is one quick call to the API server; the provider's discovery alone may take up to 60 s, its own limit.
 PLAN_DEADLINE_S = 180
 APPLY_DEADLINE_S = 300
@@ -75,7 +77,20 @@ class Workspace:
         lock = self.folder / ".terraform.lock.hcl"
         if lock.exists() and locked_providers(lock.read_text(encoding="utf-8")) == {PROVIDER_SOURCE}:
             lock.unlink()
+        self._adopt_state()
         return self.program.run(self.folder, "init", "-no-color")
+
+    def _adopt_state(self) -> None:
+        """Let a state that the other product wrote (terraform's or tofu's) name the provider as this one does."""
+        state = self.folder / "terraform.tfstate"
+        if not state.exists():
+            return
+        named = set(_STATE_PROVIDER.findall(state.read_text(encoding="utf-8")))
+        for other in sorted(named - {self.program.provider_address}):
+            self.program.run(self.folder, "get", "-no-color")  # without modules the state cannot be changed
+            self.program.run(
+                self.folder, "state", "replace-provider", "-auto-approve", other, self.program.provider_address
+            )
 
     def values(self, names: list[str], given: dict[str, str]) -> dict[str, str | None]:
         """Return the values that the variables `names` would have: from `given`, else terraform.tfvars, else default.

@@ -173,6 +173,27 @@ def test_init_removes_a_lock_that_holds_only_our_own_build(
     assert lock.exists() is kept
 
 
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        (["tofu.example"], ["state replace-provider -auto-approve tofu.example/gavinbunney/kubectl"]),
+        (["terraform.example"], []),
+        ([], []),
+    ],
+)
+def test_init_takes_over_a_state_of_the_other_product(
+    workspace: Workspace, named: list[str], expected: list[str]
+) -> None:
+    """Terraform and OpenTofu name the provider differently; a state written by one can be planned by the other."""
+    own = "terraform.example/gavinbunney/kubectl"
+    resources = [{"provider": f'provider["{host}/gavinbunney/kubectl"]'} for host in named]
+    (workspace.folder / "terraform.tfstate").write_text(json.dumps({"resources": resources * 2}), encoding="utf-8")
+    replace(workspace, program=replace(workspace.program, provider_address=own)).init()
+    changes = [line for line in calls(workspace) if line.startswith("state")]
+    assert changes == [f"{line} {own}" for line in expected]
+    assert calls(workspace)[-1] == "init -no-color"
+
+
 def test_environment_that_does_not_exist_is_refused_with_those_there_are() -> None:
     """The message lists the folders of infra/terraform/envs."""
     with pytest.raises(WorkspaceError, match=r'--env "prod" is not an environment; there are demo, local'):
