@@ -28,7 +28,7 @@ from gate.report.write import publish
 from gate.sizing.choice import size_table
 from gate.sizing.fit import claim_of
 from gate.sizing.instances import UnknownInstanceTypeError, instance
-from gate.sizing.offers import Planned
+from gate.sizing.offers import planned
 from gate.target import Cluster, TargetError, load_target
 from gate.verdict import Status, Verdict
 
@@ -112,7 +112,7 @@ def size(
             [instance(name) for name in names],
             ask=claim.ask,
             use=gate.target.model,
-            planned=Planned(nodes=nodes),
+            planned=planned(nodes, gate.desired),
         )
         table = Table(title=f"One pod of {facts.name} ({facts.quantization})")
         for heading in ("type", "needed MiB", "there MiB", "missing MiB", "verdict", "USD/month", "tokens/s"):

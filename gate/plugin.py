@@ -20,7 +20,7 @@ from gate.causes import Cause
 from gate.context import Gate, header_of
 from gate.criteria import DRILLS, TIERS, Criterion, Tier, criteria
 from gate.readers.errors import Denied, ReadError, WrongCluster
-from gate.report.run import Judgement, Run, exit_code
+from gate.report.run import Judgement, ReportError, Run, exit_code
 from gate.selection import FOLDERS, folders_in, named_in
 from gate.target import TargetError, load_target
 from gate.verdict import Evidence, Status, Verdict, inconclusive
@@ -41,6 +41,7 @@ class _Session:
     planned: list[str] = field(default_factory=list)
     judgements: list[Judgement] = field(default_factory=list)
     run: Run | None = None
+    unpublished: str = ""
 
 
 #: The attribute that a tier's report carries, for pytest_report_teststatus.
@@ -362,7 +363,11 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int | pytest.ExitC
         exit_code=int(session.exitstatus),
         interrupted=interrupted,
     )
-    running.run = publish(run, running.folder)
+    try:
+        running.run = publish(run, running.folder)
+    except ReportError as error:
+        running.run, running.unpublished = run, str(error)
+        session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
 
 
 def _unfinished(running: _Session) -> list[Judgement]:
@@ -397,4 +402,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
     terminalreporter.ensure_newline()
     terminalreporter.write_line(render_terminal(running.run, color=terminalreporter.hasmarkup))
-    terminalreporter.write_line(f"report: {running.folder / 'index.html'}")
+    terminalreporter.write_line(running.unpublished or f"report: {running.folder / 'index.html'}")

@@ -16,8 +16,9 @@ from gate.readers.errors import Malformed, NotFound
 from gate.readers.manifests import read_plan
 from gate.readers.models import MODELS, SETTINGS, model_facts, settings_schema
 from gate.records import Deployment, Hpa, ModelFacts, SettingsSchema, Snapshot
+from gate.sizing import offers
 from gate.sizing.instances import UnknownInstanceTypeError, instance
-from gate.sizing.offers import Planned, closed_to, system_pods
+from gate.sizing.offers import Planned, closed_to
 
 #: What terraform reads from an environment's folder and from the modules below the same root.
 CONFIGURATION = ("*.tf", "*.tfvars", "*.tftpl")
@@ -65,11 +66,7 @@ def settings(gate: Gate) -> SettingsSchema:
 def planned(gate: Gate) -> Planned | None:
     """The nodes as planned, None where the target does not name them."""
     nodes = gate.target.nodes
-    if nodes is None:
-        return None
-    return Planned(
-        nodes=nodes, system=system_pods(with_hpa=bool(gate.desired.hpas), with_claims=bool(gate.desired.claims))
-    )
+    return offers.planned(nodes, gate.desired) if nodes is not None else None
 
 
 @pytest.fixture(scope="session")

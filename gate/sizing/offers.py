@@ -7,7 +7,7 @@ requested on them. From here on both are the same: a list of offers.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from gate.records import Node, PodSpec, Resources
+from gate.records import Desired, Node, PodSpec, Resources
 from gate.sizing.instances import InstanceType, allocatable, allocatable_at_least
 from gate.sizing.units import MIB
 from gate.target import Nodes
@@ -83,6 +83,11 @@ class Planned:
     def offers(self, of: InstanceType, count: int | None = None) -> tuple[Offer, ...]:
         """Return what the nodes leave if they are of that type, and so many."""
         return planned_offers(of, count=count or self.nodes.count, volume_gib=self.nodes.volume_gib, system=self.system)
+
+
+def planned(nodes: Nodes, desired: Desired) -> Planned:
+    """Return the nodes as planned, with the system's pods that this deploy needs on them."""
+    return Planned(nodes=nodes, system=system_pods(with_hpa=bool(desired.hpas), with_claims=bool(desired.claims)))
 
 
 def planned_offers(of: InstanceType, *, count: int, volume_gib: int, system: Iterable[SystemPod]) -> tuple[Offer, ...]:
