@@ -159,7 +159,7 @@ def excerpt(body: str | bytes, *, private: Iterable[str] = ()) -> str:
     """
     text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
     stripped = text.strip()
-    if stripped[:1] in {"{", "["}:
+    if stripped.startswith(("{", "[{", '["')):  # and not "[Errno 111] Connection refused"
         text = _json_message(stripped)
     line = " ".join(text.split())
     for value in (" ".join(each.split()) for each in private):

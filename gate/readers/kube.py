@@ -7,6 +7,7 @@ fields, and ``kubernetes.stream`` swaps a method of the shared client while it c
 # Most of kubernetes and websocket-client has no annotations.
 
 import os
+import re
 import ssl
 import threading
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from urllib.parse import urlencode
 
 import urllib3
 import websocket
+import yaml
 from kubernetes import config
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
@@ -28,6 +30,8 @@ CONNECT_TIMEOUT_S = 3.0
 
 #: Connections kept for reuse: the parallel reads of one snapshot.
 POOL_CONNECTIONS = 8
+
+_CONNECTION = re.compile(r"^(<.*?>|HTTPS?Connection(Pool)?\(.*?\)): ")
 
 IN_CLUSTER_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
@@ -57,7 +61,7 @@ def open_connection(context: str | None) -> "KubeConnection":
         if name not in known:
             raise Unreachable(f"kubeconfig {paths} has no context {name!r}; it has: {', '.join(sorted(known))}")
         config.load_kube_config(config_file=paths, context=name, client_configuration=settings, persist_config=False)
-    except (config.ConfigException, OSError, KeyError, TypeError) as error:
+    except (config.ConfigException, yaml.YAMLError, OSError, KeyError, TypeError) as error:
         raise Unreachable(f"kubeconfig {paths} is not usable: {excerpt(str(error))}") from error
     return KubeConnection(settings, context=name, cluster_entry=known[name])
 
@@ -153,6 +157,5 @@ def _why(error: Exception) -> str:
     inner: BaseException = error
     while isinstance(reason := getattr(inner, "reason", None), Exception):
         inner = reason
-    text = str(inner)
-    # Its own texts begin with the connection object's repr and a colon.
-    return excerpt(text.rpartition(">: ")[2] or text)
+    # Its own texts begin with the connection object, which repeats the server's address.
+    return excerpt(_CONNECTION.sub("", str(inner)))

@@ -67,6 +67,7 @@ def test_excerpt_of_a_long_text_is_one_line_of_the_named_length() -> None:
         (b'{"detail": [{"input": "Jane Roe"}]}', "(JSON without a message)"),
         (b'["Jane Roe"]', "(JSON without a message)"),
         (b'{"message": ', "(unreadable JSON)"),
+        (b"[Errno 111] Connection refused", "[Errno 111] Connection refused"),
         (b"", ""),
     ],
 )
