@@ -10,7 +10,7 @@ PYTEST := .venv/bin/python -m pytest
 # Evaluated in recipes: kubectl, docker and the registry of the embedded cluster.
 CLUSTER_ENV = eval "$$($(PYTHON) -m infra.cluster env)"
 
-.PHONY: help setup verify test test-hermetic test-e2e lint cluster-up cluster-down images bench lock render criteria
+.PHONY: help setup verify test test-hermetic test-e2e lint cluster-up cluster-down images bench faults lock render criteria
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -53,3 +53,10 @@ lock: ## Compile the requirement locks (hashes, no index address)
 
 render: setup ## Render the manifests of every environment again
 	@$(PYTHON) -m infra.tf render
+
+criteria: setup ## Write the criteria table into README.md
+	@$(PYTHON) -m gate criteria --into README.md
+
+faults: setup ## The whole fault matrix on the embedded cluster; writes notes/faults.md
+	@$(PYTHON) -m infra.cluster up
+	@$(CLUSTER_ENV); $(PYTHON) -m e2e.faults

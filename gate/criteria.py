@@ -71,3 +71,14 @@ def threshold(criterion: str, name: str) -> float:
     if name not in row.thresholds:
         raise KeyError(f"{criterion} has no threshold {name!r}; it has {sorted(row.thresholds)}")
     return row.thresholds[name].value
+
+
+def markdown_table() -> str:
+    """Return the table for people: id, tier, statement, thresholds with their unit."""
+    rows = ["| id | tier | holds when | threshold |", "|---|---|---|---|"]
+    rows += [
+        f"| {row.id} | {row.tier} | {row.statement} | "
+        f"{', '.join(f'{each.value:g} {each.unit}' for each in row.thresholds.values())} |"
+        for row in criteria().values()
+    ]
+    return "\n".join(rows)
