@@ -28,7 +28,7 @@ class Rollout:
     Attributes:
         pods: of the newest revision, neither ended nor being deleted.
         faults: the likely root first; without those of restarts, which are past.
-        ended: pods of a complete revision that have ended and were replaced.
+        ended: pods of this revision that ended, were replaced and explain nothing of what goes on now.
     """
 
     deployment: Deployment
@@ -96,16 +96,17 @@ def examine(snapshot: Snapshot, name: str) -> Rollout:
     faulty = frozenset(fault.pod for fault in found)
     incomplete = _is_incomplete(deployment, pods)
     ended = ended_faults(snapshot, everything)
+    telling = [each for each in ended if each.final or (incomplete and each.status is Status.FAIL)]
     faults = (
         *_scaled_to_zero(snapshot, deployment),
         *_paused(snapshot, deployment, pods),
         *([refused] if (refused := creation_refused(snapshot, deployment, newest)) else []),
-        *_ranked((*grouped(found), *(grouped(ended) if incomplete else ())), total=len(everything)),
+        *_ranked((*grouped(found), *grouped(telling)), total=len(everything)),
         *_deadline(snapshot, deployment),
         *(_in_progress(snapshot, deployment, newest, pods, faulty) if incomplete else ()),
         *_old(snapshot, deployment, newest, incomplete=incomplete),
     )
-    return Rollout(deployment, newest, pods, faults, () if incomplete else ended)
+    return Rollout(deployment, newest, pods, faults, tuple(each for each in ended if each not in telling))
 
 
 def _ranked(groups: tuple[FaultGroup, ...], *, total: int) -> Iterator[RolloutFault]:

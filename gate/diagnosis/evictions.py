@@ -6,13 +6,14 @@ revision never gets complete. Texts: kubernetes/kubernetes 1.34, pkg/kubelet/evi
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 
 from gate.causes import Cause
 from gate.diagnosis import tolerances
 from gate.diagnosis.faults import PodFault
-from gate.diagnosis.wording import quote
+from gate.diagnosis.wording import quote, seconds_between
 from gate.records import Pod, Snapshot
-from gate.verdict import Evidence
+from gate.verdict import Evidence, Status
 
 _CONTAINER_LIMIT = re.compile(r'Container (\S+) exceeded its local ephemeral storage limit "?([^".]+)"?')
 _POD_LIMIT = re.compile(r"ephemeral local storage usage exceeds the total limit of containers (\S+?)\.? ?$")
@@ -25,26 +26,38 @@ _STORAGE = frozenset({"ephemeral-storage", "inodes", "nodefs", "imagefs"})
 
 
 def ended_faults(snapshot: Snapshot, pods: Sequence[Pod]) -> tuple[PodFault, ...]:
-    """Return why pods of a revision have ended, newest first; the same end twice is final."""
+    """Return why pods of a revision have ended, newest first.
+
+    What ended within EVICTION_SPAN_S is a FAIL, and final the second time in that span; older ends are a WARN.
+    """
     ended = sorted(
-        (pod for pod in pods if pod.phase == "Failed"), key=lambda pod: pod.created_at or snapshot.read_at, reverse=True
+        ((seconds_between(_ended_at(pod), snapshot.read_at) or 0.0, pod) for pod in pods if pod.phase == "Failed"),
+        key=lambda each: each[0],
     )
-    told = [(pod, *_explained(snapshot, pod)) for pod in ended]
-    causes = [cause for _, cause, _, _ in told]
+    told = [(pod, age_s < tolerances.EVICTION_SPAN_S, *_explained(snapshot, pod)) for age_s, pod in ended]
+    recent_causes = [cause for _, recent, cause, _, _ in told if recent]
     return tuple(
         PodFault(
             pod=pod.name,
             cause=cause,
             what=what,
             evidence=(
-                Evidence(f"Pod/{pod.name}", "status.reason", pod.reason or "none", snapshot.read_at),
-                Evidence(f"Pod/{pod.name}", "status.message", quote(pod.message) or "none", snapshot.read_at),
+                Evidence(f"Pod/{pod.name}", "status.reason", pod.reason or "none", _ended_at(pod)),
+                Evidence(f"Pod/{pod.name}", "status.message", quote(pod.message) or "none", _ended_at(pod)),
             ),
             remedy=remedy,
-            final=causes.count(cause) >= tolerances.EVICTIONS,
+            final=recent and recent_causes.count(cause) >= tolerances.EVICTIONS,
+            status=Status.FAIL if recent else Status.WARN,
         )
-        for pod, cause, what, remedy in told
+        for pod, recent, cause, what, remedy in told
     )
+
+
+def _ended_at(pod: Pod) -> datetime | None:
+    """Return the last time that the pod's status tells of, for no field says when the pod failed."""
+    times = [status.state.finished_at for status in pod.statuses]
+    times.extend(condition.at for condition in pod.conditions)
+    return max((at for at in times if at is not None), default=pod.created_at)
 
 
 def disruption(pod: Pod) -> str:

@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from gate.causes import Cause
+from gate.diagnosis import tolerances
 from gate.diagnosis.evictions import ended_faults
 from gate.diagnosis.faults import PodFault
 from gate.records import Pod
+from gate.verdict import Status
 from tests.diagnosis import factories as make
 
 
@@ -110,6 +112,17 @@ def test_second_eviction_of_the_same_kind_is_final() -> None:
     first, second = told(failed("Evicted", LOW_DISK), failed("Evicted", LOW_DISK, "chat-api-6b7f9c5d4-ddddd"))
     assert first.final
     assert second.final
+
+
+@pytest.mark.parametrize(
+    ("age_s", "final"), [(tolerances.EVICTION_SPAN_S - 1, True), (tolerances.EVICTION_SPAN_S, False)]
+)
+def test_ends_count_together_within_their_span_only(age_s: float, *, final: bool) -> None:
+    """Two evictions a week apart are no loop."""
+    before = failed("Evicted", LOW_DISK, "chat-api-6b7f9c5d4-ddddd", conditions=make.ready_conditions(age_s))
+    newest, oldest = told(before, failed("Evicted", LOW_DISK))
+    assert newest.final is oldest.final is final
+    assert oldest.status is (Status.FAIL if final else Status.WARN)
 
 
 def test_two_ends_of_different_kinds_are_not_final() -> None:

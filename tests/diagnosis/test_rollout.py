@@ -253,6 +253,26 @@ def test_evicted_pod_of_a_complete_revision_warns() -> None:
     assert verdict.reason == "Pod chat-evicted: it was evicted: node carepath-node was low on memory."
 
 
+def test_pods_evicted_again_and_again_fail_although_complete_at_the_moment() -> None:
+    """Without a readiness probe the replacement is ready at once, and evicted like the one before."""
+    message = 'Container chat-api exceeded its local ephemeral storage limit "4Mi". '
+    ends = [make.pod(f"chat-{number}", phase="Failed", reason="Evicted", message=message) for number in (1, 2)]
+    snapshot = make.healthy_snapshot()
+    verdict = judged(replace(snapshot, pods=(*snapshot.pods, *ends)))
+    assert (verdict.status, verdict.cause) == (Status.FAIL, Cause.POD_EVICTED_STORAGE)
+
+
+def test_eviction_of_last_week_does_not_explain_a_pod_that_starts_now() -> None:
+    """The objects of failed pods stay for good; an old one is a warning beside what goes on."""
+    evicted = make.pod(
+        "chat-evicted", phase="Failed", reason="Evicted", conditions=make.ready_conditions(600_000), statuses=()
+    )
+    loading = make.unready_pod(make.running(3), status={"started": False})
+    verdict = judged(make.rollout_snapshot(evicted, loading, desired=1))
+    assert verdict.cause is Cause.ROLLOUT_IN_PROGRESS
+    assert any("it was evicted" in symptom for symptom in verdict.symptoms)
+
+
 def test_evicted_pod_of_an_incomplete_revision_is_the_cause() -> None:
     """Incident 1: the replacement is still loading, and why there had to be one is known."""
     message = 'Container chat-api exceeded its local ephemeral storage limit "1Gi". '
