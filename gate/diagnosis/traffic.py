@@ -12,7 +12,6 @@ from itertools import pairwise
 from gate.causes import Cause
 from gate.diagnosis.exchanges import (
     OK,
-    TOO_MANY_REQUESTS,
     Refusal,
     answer_evidence,
     exchange_evidence,
@@ -192,8 +191,9 @@ def _gap(during: Sequence[Reply], changed_at: datetime, settled_at: datetime) ->
 def load_verdict(answers: Sequence[Answer], *, clients: int, deadline_s: float) -> Verdict:
     """Judge LOD-1.
 
-    An error is any failure but a 429 that says when to come back. Goodput is the share of all requests that got a
-    complete answer within ``deadline_s``; refused, late and cut-short ones count against it.
+    An error is a request that got no answer, but for a refusal of the queue (429, or 503 past its bound) that says when
+    to come back. Goodput is the share of all requests that got a complete answer within ``deadline_s``; refused, late
+    and cut-short ones count against it.
 
     Args:
         answers: of every request, refused ones too.
@@ -202,7 +202,7 @@ def load_verdict(answers: Sequence[Answer], *, clients: int, deadline_s: float) 
     """
     known = [each for each in answers if was_asked(each.reply)]
     good = [each for each in known if failure(each) is None and each.reply.elapsed_s <= deadline_s]
-    refused = [each for each in known if each.reply.status == TOO_MANY_REQUESTS]
+    refused = [each for each in known if _is_announced_refusal(each)]
     findings = [
         *_errors(known),
         *_silent(known),
@@ -229,14 +229,16 @@ def load_verdict(answers: Sequence[Answer], *, clients: int, deadline_s: float) 
 
 
 def _is_announced_refusal(answer: Answer) -> bool:
-    return answer.reply.status == TOO_MANY_REQUESTS and answer.retry_after_s is not None
+    """Return whether the queue was too long and the client was told when to come back (429, or 503 past the bound)."""
+    turned_away = answer.reply.status is not None and refusal(answer.reply).cause is Cause.REQUEST_REFUSED
+    return turned_away and answer.retry_after_s is not None
 
 
 def _errors(known: Sequence[Answer]) -> tuple[Finding, ...]:
     groups: dict[str, list[Answer]] = {}
     for each in failed(known):
-        if _is_announced_refusal(each):
-            continue
+        if _is_announced_refusal(each) or (each.reply.status == OK and each.response.strip()):
+            continue  # not good, and not an error: goodput counts it
         groups.setdefault(each.reply.trouble or failure(each) or "", []).append(each)
     return tuple(_error(group, len(known)) for group in groups.values())
 
@@ -245,12 +247,13 @@ def _error(group: Sequence[Answer], total: int) -> Finding:
     first = group[0]
     why = failure(first) or ""
     meant = refusal(first.reply)
-    if first.reply.status == TOO_MANY_REQUESTS:
-        why = "HTTP 429 without Retry-After"
+    if meant.cause is Cause.REQUEST_REFUSED:
+        why = f"{why} without Retry-After"
         meant = Refusal(meant.cause, "Make the service send Retry-After with each refusal, so that clients come back.")
     elif first.reply.status == OK:
-        cause = Cause.MODEL_CUT_SHORT if first.response.strip() else Cause.MODEL_EMPTY_ANSWER
-        meant = Refusal(cause, "Lower MAX_QUEUE, so that what cannot be answered in time is refused at once.")
+        meant = Refusal(
+            Cause.MODEL_EMPTY_ANSWER, "Raise MAX_TOKENS above THINKING_BUDGET_TOKENS, so that words are left."
+        )
     return Finding(
         Status.FAIL,
         meant.cause,
@@ -301,9 +304,9 @@ def _goodput(good: int, known: Sequence[Answer], deadline_s: float) -> tuple[Fin
     if known and good == len(known):
         return ()
     refused = sum(_is_announced_refusal(each) for each in known)
-    late = sum(failure(each) is None and each.reply.elapsed_s > deadline_s for each in known)
+    late = sum(each.reply.status == OK and bool(each.response.strip()) for each in known) - good
     share = good / len(known) if known else 0.0
-    evidence = Evidence("Service", "good, refused, late", f"{good}, {refused}, {late} of {len(known)}")
+    evidence = Evidence("Service", "good, refused, late or cut short", f"{good}, {refused}, {late} of {len(known)}")
     if not known:
         return (
             Finding(
@@ -319,9 +322,10 @@ def _goodput(good: int, known: Sequence[Answer], deadline_s: float) -> tuple[Fin
             Status.FAIL if share < MIN_GOODPUT else Status.WARN,
             Cause.LATENCY_OVER_TARGET if late > refused else Cause.REQUEST_REFUSED,
             f"Goodput is {share:.0%}: {good} of {count(len(known), 'request')} got a complete answer within "
-            f"{deadline_s:g} s, {refused} were refused with Retry-After, {late} came late.",
+            f"{deadline_s:g} s, {refused} were refused with Retry-After, {late} came late or were cut short.",
             (evidence,),
-            "Add replicas, or a node type with more CPU: `python -m gate size` names what carries the load.",
+            "Add replicas, take a node type with more CPU (`python -m gate size`), or lower MAX_QUEUE so that what "
+            "cannot be answered in time is refused at once.",
         ),
     )
 

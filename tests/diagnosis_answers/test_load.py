@@ -59,8 +59,23 @@ def test_announced_refusals_warn_and_count_against_goodput() -> None:
     assert (verdict.status, verdict.cause) == (Status.WARN, Cause.REQUEST_REFUSED)
     assert verdict.reason == (
         "Goodput is 75%: 30 of 40 requests got a complete answer within 10 s, 10 were refused with Retry-After, 0 came "
-        "late."
+        "late or were cut short."
     )
+
+
+def test_refusal_past_the_bound_of_the_queue_is_announced_too() -> None:
+    """A request that waited until its deadline is turned away with 503, and told when to come back."""
+    words = "the deadline passed after 9.0 s in the queue; nothing was computed"
+    late = refused(503, None, seconds=9.1, error=words, retry_after_s=2.0)
+    assert judge([*burst(), late]).status is Status.WARN
+    assert judge([*burst(), replace(late, retry_after_s=None)]).cause is Cause.REQUEST_REFUSED
+
+
+def test_broken_dependency_that_says_retry_after_is_an_error() -> None:
+    """The patient API's 503 says when to come back as well, and is no refusal of the queue."""
+    words = "the patient API at http://patient-api-service:8001 (DB_API_BASE_URL) cannot be reached"
+    verdict = judge([*burst(), refused(503, None, error=words, retry_after_s=5.0)])
+    assert (verdict.status, verdict.cause) == (Status.FAIL, Cause.DEPENDENCY_UNREACHABLE)
 
 
 def test_refusal_without_retry_after_fails() -> None:
@@ -84,11 +99,22 @@ def test_late_answers_count_against_goodput() -> None:
     assert verdict.reason.startswith("Goodput is 92%: 37 of 40 requests")
 
 
-def test_deadline_cut_answers_are_errors() -> None:
-    """An answer that the deadline cut is no answer."""
-    verdict = judge([*burst(), replace(answer(None), finish_reason="deadline")])
-    assert (verdict.status, verdict.cause) == (Status.FAIL, Cause.MODEL_CUT_SHORT)
-    assert verdict.reason == "1 of 31 requests under load failed: cut short by the deadline."
+def test_deadline_cut_answers_count_against_goodput() -> None:
+    """An answer that the deadline cut is not good; it is no error, and not silent."""
+    cut = replace(queued(9.0, 4.0), finish_reason="deadline")
+    verdict = judge([*burst(), cut])
+    assert (verdict.status, verdict.cause) == (Status.WARN, Cause.LATENCY_OVER_TARGET)
+    assert verdict.reason == (
+        "Goodput is 97%: 30 of 31 requests got a complete answer within 10 s, 0 were refused with Retry-After, 1 came "
+        "late or were cut short."
+    )
+
+
+def test_empty_answers_under_load_are_errors() -> None:
+    """Nothing in a 200 is nothing."""
+    verdict = judge([*burst(), replace(answer(None), response="")])
+    assert (verdict.status, verdict.cause) == (Status.FAIL, Cause.MODEL_EMPTY_ANSWER)
+    assert verdict.reason == "1 of 31 requests under load failed: empty answer."
 
 
 @pytest.mark.parametrize(("reported", "shown"), [(None, "not sent"), (0.0, "0")])
