@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from infra.cluster.balancer.readiness import is_ready
 from infra.cluster.instance import POD_CIDR, SERVICE_CIDR, Instance, Programs
 from infra.cluster.process import Component
 from infra.paths import PROJECT
@@ -207,7 +208,7 @@ class Catalogue:
         return Component(
             "balancer",
             ("/usr/bin/env", *environment, sys.executable, "-m", "infra.cluster.balancer", self._instance.name),
-            (self._instance.run / "balancer.ready").exists,
+            lambda: is_ready(self._instance.run),
             on_host=True,
         )
 

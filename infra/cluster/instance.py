@@ -84,7 +84,7 @@ class Instance:
     @property
     def cgroup(self) -> str:
         """The cgroup, in every hierarchy, under which every process of the instance runs."""
-        return f"carepath-{self.name}"
+        return cgroup_of(self.name)
 
     @property
     def node_name(self) -> str:
@@ -200,9 +200,12 @@ def load_record(name: str) -> Record | None:
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
-        raise InstanceError(
-            f"{path} is damaged ({error}): remove {run} after `down` of every other instance"
-        ) from error
+        raise InstanceError(f"{path} is damaged ({error}); `down` removes the instance all the same") from error
+
+
+def cgroup_of(name: str) -> str:
+    """Return the cgroup of the instance `name`: known even where its record cannot be read."""
+    return f"carepath-{name}"
 
 
 def checked_name(name: str) -> str:

@@ -24,6 +24,7 @@ from infra.cluster.instance import (
     Programs,
     Record,
     Settings,
+    cgroup_of,
     checked_name,
     free_index,
     load_record,
@@ -68,7 +69,7 @@ def up(name: str, settings: Settings) -> Instance:
         stranger = Instance(name, index, run_dir(name), settings)
         preflight.require(stranger, preflight.read_host(stranger))
     with exclusive(run_dir(checked_name(name))):
-        record = load_record(name)
+        record = _readable_record(name)
         if record and record.ready and Supervisor.of(record.instance).running(node.HOLDER):
             return _keep(record, settings)
         if run_dir(name).exists():
@@ -221,20 +222,20 @@ def _write_commands(record: Record) -> None:
 
 
 def _remove(name: str) -> None:
-    """Undo everything, from whichever state; a run folder without a record means nothing else was made yet."""
-    record = load_record(name)
-    if record is not None:
-        instance = record.instance
-        supervisor = Supervisor.of(instance)
-        # Containers first: their engines would wait for them.
-        for containers in ("kubepods", "docker"):
-            cgroups.kill(instance.cgroup, below=containers)
-        names = [component for component in supervisor.processes() if component != node.HOLDER]
-        supervisor.stop(names, timeout_s=_DOWN_DEADLINE_S)
-        cgroups.kill(instance.cgroup)
-        node.destroy(instance)
-        cgroups.remove(instance.cgroup)
-    folder = run_dir(name)
+    """Undo everything, from whichever state: what counts is the cgroup of that name, not what a record says."""
+    folder, cgroup = run_dir(name), cgroup_of(name)
+    # Containers first: their engines would wait for them.
+    for containers in ("kubepods", "docker"):
+        cgroups.kill(cgroup, below=containers)
+    supervisor = Supervisor(cgroup, folder / "components", folder / "log")
+    names = [component for component in supervisor.processes() if component != node.HOLDER]
+    supervisor.stop(names, timeout_s=_DOWN_DEADLINE_S)
+    cgroups.kill(cgroup)
+    record = _readable_record(name)
+    if record:  # without one the interface goes with its namespace all the same, a moment later
+        node.disconnect(record.instance)
+    node.wait_until_detached(folder)
+    cgroups.remove(cgroup)
     mounted = [
         line.split()[1]
         for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
@@ -246,6 +247,14 @@ def _remove(name: str) -> None:
             f"mounted on the host below {folder}: {', '.join(mounted)}; unmount these, then `down` again"
         )
     shutil.rmtree(folder)
+
+
+def _readable_record(name: str) -> Record | None:
+    try:
+        return load_record(name)
+    except InstanceError as error:
+        say(str(error))
+        return None
 
 
 def _taken_indices(name: str) -> set[int]:

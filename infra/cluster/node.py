@@ -17,6 +17,7 @@ from infra.commands import CommandError, run
 
 HOLDER = "namespaces"
 _HOLDER_DEADLINE_S = 5.0
+_DETACH_DEADLINE_S = 10.0
 # What containerd, the kubelet, CNI plugins and dockerd write outside the folders they are given.
 _OVERLAID = ("etc", "opt", "var")
 
@@ -58,33 +59,43 @@ def create(instance: Instance, supervisor: Supervisor) -> None:
         raise NodeError(f"node of instance {instance.name}: {error}") from error
 
 
-def destroy(instance: Instance) -> None:
-    """Remove the host's end of the cable; what is inside goes with the last process (`Supervisor`, `cgroups`).
+def disconnect(instance: Instance) -> None:
+    """Remove the host's end of the cable now; the kernel would take it along, in its own time.
 
     Raises:
-        NodeError: the interface cannot be removed, or a disk stays attached.
+        NodeError: it cannot be removed.
     """
-    try:
-        if Path("/sys/class/net", instance.interface).exists():
+    if Path("/sys/class/net", instance.interface).exists():
+        try:
             run(["ip", "link", "delete", instance.interface])
-        deadline = time.monotonic() + _HOLDER_DEADLINE_S
-        while attached := attached_disks(instance):
-            # The kernel takes namespaces down after their last process, and detaches their loop devices then.
-            if time.monotonic() > deadline:
-                raise NodeError(
-                    f"still attached {_HOLDER_DEADLINE_S:g} s after the last process: {', '.join(attached)}"
-                )
-            time.sleep(0.02)
-    except CommandError as error:
-        raise NodeError(f"node of instance {instance.name}: {error}") from error
+        except CommandError as error:
+            raise NodeError(f"node of instance {instance.name}: {error}") from error
 
 
-def attached_disks(instance: Instance) -> list[str]:
-    """Return the loop devices that stand for the instance's disks, as `/dev/loop0 (file)`."""
+def wait_until_detached(folder: Path) -> None:
+    """Wait until no loop device stands for a file below `folder`.
+
+    Raises:
+        NodeError: one stays attached: a process outside of the instance's cgroup holds its mount namespace.
+    """
+    deadline = time.monotonic() + _DETACH_DEADLINE_S
+    while attached := attached_disks(folder):
+        # The kernel takes namespaces down after their last process, and detaches their loop devices then.
+        if time.monotonic() > deadline:
+            listed = ", ".join(attached)
+            raise NodeError(f"still attached {_DETACH_DEADLINE_S:g} s after the last process: {listed}")
+        time.sleep(0.02)
+
+
+def attached_disks(folder: Path) -> list[str]:
+    """Return the loop devices that stand for files below `folder`, as `/dev/loop0 (file)`."""
     found = []
     for backing in sorted(Path("/sys/block").glob("loop*/loop/backing_file")):
-        file = backing.read_text(encoding="utf-8").strip().removesuffix(" (deleted)")
-        if Path(file).is_relative_to(instance.run):
+        try:
+            file = backing.read_text(encoding="utf-8").strip().removesuffix(" (deleted)")
+        except OSError:  # detached since the listing
+            continue
+        if Path(file).is_relative_to(folder):
             found.append(f"/dev/{backing.parts[3]} ({file})")
     return found
 

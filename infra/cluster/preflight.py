@@ -16,6 +16,7 @@ from pathlib import Path
 from infra.cluster import cgroups, configs
 from infra.cluster.instance import REGISTRY_PORT, Instance
 from infra.cluster.ports import is_free
+from infra.paths import run_dir
 
 # What a run with the real model's image writes: 2.5 GB of weights in registry, node and build cache, and room to work.
 FREE_DISK_GIB = 10
@@ -131,7 +132,7 @@ def _message(instance: Instance, found: Sequence[str]) -> str:
 def docker_engine_answers() -> bool:
     """Return whether a Docker engine that is not ours answers on this host."""
     environment = dict(os.environ)
-    if "carepath" in environment.get("DOCKER_HOST", ""):
+    if environment.get("DOCKER_HOST", "").startswith(f"unix://{run_dir().parent}/"):
         del environment["DOCKER_HOST"]  # set by our own `env`
     docker = shutil.which("docker")
     if docker is None:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from infra.cluster.api import ApiError
-from infra.cluster.balancer import haproxy
+from infra.cluster.balancer import haproxy, readiness
 from infra.cluster.balancer.decisions import Decision, Refusal, Request, decide
 from infra.cluster.instance import Instance
 from infra.cluster.ports import is_free
@@ -73,7 +73,7 @@ class Controller:
         while True:
             try:
                 version = self.reconcile()
-                (self._instance.run / "balancer.ready").touch()
+                readiness.declare(self._instance.run)
                 self._api.wait_for_change(SERVICES, version, _RESYNC_S)
             except (ApiError, ReloadError, OSError) as error:
                 _log.warning("%s: %s", type(error).__name__, error)

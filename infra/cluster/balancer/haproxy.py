@@ -24,7 +24,12 @@ global
   # An old process may finish what it has after a new configuration took over, but not for ever.
   hard-stop-after {2 * idle}s
 
+  log stdout format raw daemon
+
 defaults
+  # Only what went wrong: refused, failed or timed-out requests, each with its reason.
+  log global
+  option dontlog-normal
   timeout connect {_CONNECT_TIMEOUT_S}s
   timeout client {idle}s
   timeout server {idle}s
@@ -49,6 +54,7 @@ def _section(instance: Instance, frontend: Frontend) -> str:
 # Service {frontend.service}
 listen port-{frontend.port}
   mode http
+  option httplog
   bind {instance.loopback_ip}:{frontend.port}
   timeout http-keep-alive {instance.settings.lb_idle_timeout_s}s
   option http-server-close
