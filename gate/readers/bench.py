@@ -32,8 +32,10 @@ PATIENT_ALIAS = "patient-api"
 WRITABLE = ("/tmp", "/dev/shm")  # noqa: S108  # the container's, not the host's
 #: Where the image keeps a baked-in model (service_chat/Dockerfile), and where a volume with it is mounted.
 MODELS, MOUNT = "/models", "/mounted"
-#: Docker counts CPU in billionths. A fifth of a CPU makes loading and answering slow enough to be looked at.
-SLOW_NANO_CPUS = 200_000_000
+#: Docker counts CPU in billionths. Part of a CPU makes answering slow enough to be interrupted.
+SLOW_NANO_CPUS = 400_000_000
+#: Less and less, until the load of even a small model takes longer than one look.
+LOADING_NANO_CPUS = (200_000_000, 100_000_000, 50_000_000)
 POLL_S = 0.1
 LOG_LINES = 5
 _PROBE = """
@@ -170,17 +172,23 @@ class Bench:
             )
 
     def start_samples(self, limit_s: float = 90.0) -> tuple[ProbeSample, ...]:
-        """Return /health and /ready from the start until both are 200, on little CPU so that loading shows."""
-        samples: list[ProbeSample] = []
-        with self.run(patient_api=False, wait=False, nano_cpus=SLOW_NANO_CPUS) as (running, _):
+        """Return /health and /ready from the start until both are 200, on so little CPU that loading shows."""
+        samples: tuple[ProbeSample, ...] = ()
+        for nano_cpus in LOADING_NANO_CPUS:
+            samples = tuple(self._sampled(nano_cpus, limit_s))
+            if any(sample.ready == HTTPStatus.SERVICE_UNAVAILABLE for sample in samples):
+                break
+        return samples
+
+    def _sampled(self, nano_cpus: int, limit_s: float) -> Iterator[ProbeSample]:
+        with self.run(patient_api=False, wait=False, nano_cpus=nano_cpus) as (running, _):
             started = time.monotonic()
             while (at_s := time.monotonic() - started) < limit_s:
                 ready, health = _status(running.url, "/ready"), _status(running.url, "/health")
-                samples.append(ProbeSample(at_s=at_s, health=health, ready=ready))
+                yield ProbeSample(at_s=at_s, health=health, ready=ready)
                 if ready == HTTPStatus.OK:
-                    break
+                    return
                 time.sleep(POLL_S)
-        return tuple(samples)
 
     def contract(self) -> tuple[tuple[Exchange, ...], Answer]:
         """Return each kind of bad request with its answer, and the answer to a good one."""
@@ -206,7 +214,7 @@ class Bench:
     def shutdown(self, limit_s: float) -> Shutdown:
         """Return how a request under way and the process ended after SIGTERM."""
         answers: list[Answer] = []
-        with self.run(nano_cpus=SLOW_NANO_CPUS * 2) as (running, _), running.client() as client:
+        with self.run(nano_cpus=SLOW_NANO_CPUS) as (running, _), running.client() as client:
             question = (self._patients[0], "Which medications do I take?")
             asking = threading.Thread(target=lambda: answers.append(client.ask(*question)))
             asked = time.monotonic()
