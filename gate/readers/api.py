@@ -12,16 +12,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import stamina
 
 from gate.readers import fields
 from gate.readers.errors import Unreachable, excerpt, refusal
 from gate.readers.fields import Raw
-
-if TYPE_CHECKING:
-    from kubernetes.client import ApiClient
 
 Item = TypeVar("Item")
 
@@ -87,10 +84,6 @@ class Connection(Protocol):
     @property
     def cluster_entry(self) -> str | None:
         """Return the name of the context's cluster entry (for EKS its ARN), None in a cluster."""
-
-    @property
-    def client(self) -> "ApiClient":
-        """Return the Kubernetes client, for the drills: they write."""
 
     def fetch(self, path: str, query: Mapping[str, str], *, timeout_s: float) -> Response:
         """GET a path; any HTTP status is an answer.

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 from urllib.parse import quote, urlsplit
 
 from gate import target
@@ -19,9 +19,6 @@ from gate.readers.errors import Denied, NotServed, ReadError, WrongCluster
 from gate.readers.fields import Raw
 from gate.readers.podspec import pod_spec
 from gate.records import ClusterIdentity, Endpoint, LogTail, Node, Pod, Resources, Snapshot, Unreadable
-
-if TYPE_CHECKING:
-    from kubernetes.client import ApiClient
 
 Item = TypeVar("Item")
 
@@ -74,11 +71,6 @@ class ClusterReader:
         self.connection = connection
         self._api = Api(connection)
         self._clock = clock
-
-    @property
-    def api(self) -> "ApiClient":
-        """Return the Kubernetes client of this cluster, for the drills: they write. Nothing here uses it."""
-        return self.connection.client
 
     def snapshot(self) -> Snapshot:
         """Read everything that is judged, once.

@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Protocol
 
 #: Characters of a foreign text that an error quotes: one terminal line or two, and never a page of HTML.
 EXCERPT_CHARS = 300
@@ -86,30 +85,6 @@ class Malformed(ReadError):
     """A file or an answer that does not have the shape it must have; the message names the place."""
 
 
-class ApiError(Protocol):
-    """The part of the Kubernetes client's ApiException that is translated; importing the client costs 0.7 s."""
-
-    @property
-    def status(self) -> int | None:
-        """Return the HTTP status, None or 0 if no answer came."""
-
-    @property
-    def reason(self) -> object:
-        """Return the status line's or the transport's text."""
-
-    @property
-    def body(self) -> str | bytes | None:
-        """Return what the server said."""
-
-
-def translate(error: ApiError, *, verb: str, resource: str, namespace: str | None) -> ReadError:
-    """Return the client's exception for one object in the gate's words; the caller chains it."""
-    text = error.body or str(error.reason or "")
-    if not error.status:
-        return Unreachable(f"{verb} {resource}: {excerpt(text)}")
-    return refusal(error.status, text, verb=verb, resource=resource, namespace=namespace)
-
-
 def refusal(
     status: int,
     body: str | bytes,
@@ -117,7 +92,7 @@ def refusal(
     verb: str,
     resource: str,
     namespace: str | None,
-    named: bool = True,
+    named: bool,
     aggregated: bool = False,
     retry_after_s: float | None = None,
 ) -> ReadError:

@@ -18,8 +18,9 @@ import urllib3
 import websocket
 import yaml
 from kubernetes import config
-from kubernetes.client import ApiClient, Configuration
+from kubernetes.client import Configuration
 from kubernetes.client.exceptions import ApiException
+from kubernetes.client.rest import RESTClientObject
 from kubernetes.stream.ws_client import V4_CHANNEL_PROTOCOL, websocket_proxycare
 
 from gate.readers.api import Response
@@ -83,7 +84,6 @@ class KubeConnection:
         server: the API server's URL.
         context: the kubeconfig context, None in a cluster.
         cluster_entry: the name of the context's cluster entry, None in a cluster.
-        client: the Kubernetes client with the same configuration; it does not retry.
     """
 
     def __init__(self, settings: Configuration, *, context: str | None, cluster_entry: str | None) -> None:
@@ -91,7 +91,7 @@ class KubeConnection:
         self.context = context
         self.cluster_entry = cluster_entry
         self._settings = settings
-        self.client = ApiClient(settings)
+        self._pool = RESTClientObject(settings)
         self._refreshing = threading.Lock()
 
     def __repr__(self) -> str:
@@ -103,9 +103,7 @@ class KubeConnection:
         url = f"{self.server}{path}" + (f"?{urlencode(query)}" if query else "")
         headers = {"accept": "application/json", **self._authorization()}
         try:
-            answer = self.client.rest_client.request(
-                "GET", url, headers=headers, _request_timeout=(CONNECT_TIMEOUT_S, timeout_s)
-            )
+            answer = self._pool.request("GET", url, headers=headers, _request_timeout=(CONNECT_TIMEOUT_S, timeout_s))
             body = answer.read()
         except (ApiException, urllib3.exceptions.HTTPError) as error:
             raise Unreachable(f"API server {self.server}: {_why(error)}") from error
@@ -127,7 +125,9 @@ class KubeConnection:
             opened.connect(url, **options)
         except websocket.WebSocketBadStatusException as error:
             said = error.resp_body or b""
-            raise refusal(error.status_code, said, verb="get", resource=resource, namespace=namespace) from error
+            raise refusal(
+                error.status_code, said, verb="get", resource=resource, namespace=namespace, named=True
+            ) from error
         except (websocket.WebSocketException, OSError) as error:
             raise Unreachable(f"{resource} through {self.server}: {excerpt(str(error))}") from error
         return opened

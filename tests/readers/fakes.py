@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import Any
 
 from gate.readers.api import Duplex, Response
 from gate.readers.errors import NotFound
@@ -87,11 +86,6 @@ class FakeServer:
         """Serve what identifies the cluster."""
         self.routes.setdefault("/api/v1/namespaces/kube-system", answer({"metadata": {"uid": UID}}))
         self.routes.setdefault("/version", answer({"gitVersion": "v1.34.4"}))
-
-    @property
-    def client(self) -> Any:  # noqa: ANN401  # the Kubernetes client is not part of these tests
-        """Refuse: readers do not use it."""
-        raise AssertionError("a reader used the Kubernetes client")
 
     def fetch(self, path: str, query: Mapping[str, str], *, timeout_s: float) -> Response:
         """Answer one GET."""

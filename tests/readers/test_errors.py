@@ -1,5 +1,3 @@
-from dataclasses import dataclass
-
 import pytest
 
 from gate.readers.errors import (
@@ -11,19 +9,9 @@ from gate.readers.errors import (
     Unreachable,
     excerpt,
     refusal,
-    translate,
 )
 
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJjaGF0In0.c2lnbmF0dXJl"
-
-
-@dataclass
-class ApiFailure:
-    """The shape of the Kubernetes client's ApiException."""
-
-    status: int | None
-    reason: object = None
-    body: str | bytes | None = None
 
 
 @pytest.mark.parametrize(
@@ -104,26 +92,16 @@ def test_refusal_of_a_status_is_of_one_kind(status: int, named: bool, kind: type
 
 def test_denied_names_verb_resource_and_namespace() -> None:
     """The missing permission can be granted from the message."""
-    error = refusal(403, b'{"message": "no"}', verb="list", resource="pods", namespace="carepath-demo")
+    error = refusal(403, b'{"message": "no"}', verb="list", resource="pods", namespace="carepath-demo", named=False)
     assert isinstance(error, Denied)
     assert str(error) == "not permitted: list pods in namespace carepath-demo: no"
     assert (error.verb, error.resource, error.namespace) == ("list", "pods", "carepath-demo")
-    wide = refusal(403, b'{"message": "no"}', verb="list", resource="nodes", namespace=None)
+    wide = refusal(403, b'{"message": "no"}', verb="list", resource="nodes", namespace=None, named=False)
     assert str(wide) == "not permitted: list nodes cluster-wide: no"
 
 
 def test_log_of_a_container_that_never_ran_is_not_found() -> None:
     """The log endpoint's 400 means that there is no log; elsewhere 400 is a trouble of its own."""
     said = b'{"message": "previous terminated container \\"chat-api\\" in pod \\"a\\" not found"}'
-    assert isinstance(refusal(400, said, verb="get", resource="pods/log", namespace="n"), NotFound)
-    assert isinstance(refusal(400, said, verb="get", resource="pods", namespace="n"), Unreachable)
-
-
-def test_translate_of_the_clients_exception_hides_its_headers() -> None:
-    """The client's exception becomes the gate's, without what its text would have carried."""
-    failure = ApiFailure(403, "Forbidden", '{"message": "leases is forbidden"}')
-    error = translate(failure, verb="create", resource="leases", namespace="carepath-demo")
-    assert str(error) == "not permitted: create leases in namespace carepath-demo: leases is forbidden"
-    silent = translate(ApiFailure(0, f"Bearer {TOKEN} refused"), verb="get", resource="leases", namespace=None)
-    assert isinstance(silent, Unreachable)
-    assert str(silent) == "get leases: *** refused"
+    assert isinstance(refusal(400, said, verb="get", resource="pods/log", namespace="n", named=True), NotFound)
+    assert isinstance(refusal(400, said, verb="get", resource="pods", namespace="n", named=True), Unreachable)

@@ -106,7 +106,7 @@ def test_fetch_sends_the_token_and_the_limits(connection: KubeConnection, monkey
         sent.append((args, kwargs))
         return Answered()
 
-    monkeypatch.setattr(connection.client.rest_client, "request", request)
+    monkeypatch.setattr(connection._pool, "request", request)
     response = connection.fetch("/api/v1/pods", {"limit": "500"}, timeout_s=15.0)
     assert (response.status, response.body) == (200, b"{}")
     assert response.headers["date"] == "Sun, 22 Nov 2026 16:00:00 GMT"
@@ -139,7 +139,7 @@ def test_fetch_that_gets_no_answer_is_unreachable_in_plain_words(
     def request(*_: object, **__: object) -> Answered:
         raise error
 
-    monkeypatch.setattr(connection.client.rest_client, "request", request)
+    monkeypatch.setattr(connection._pool, "request", request)
     with pytest.raises(Unreachable) as caught:
         connection.fetch("/version", {}, timeout_s=1.0)
     assert message in str(caught.value)
