@@ -14,7 +14,6 @@ from gate.verdict import Evidence, Finding, Status
 
 OK = 200
 TOO_MANY_REQUESTS = 429
-UNAVAILABLE = 503
 GATEWAY_TIMEOUT = 504
 
 #: The gate could not ask: nothing is known about the service.

@@ -43,23 +43,24 @@ def hpa_verdict(snapshot: Snapshot, *, hpa: str, deployment: str, container: str
     """
     scaler = snapshot.hpa(hpa)
     if scaler is None:
-        return judged(_HPA, [_missing(snapshot, hpa)], passed(_HPA, "unused", [_seen(snapshot)]))
+        lacking = _missing(snapshot, hpa)
+        return Verdict(_HPA, lacking.status, lacking.reason, lacking.evidence, lacking.cause, lacking.remedy)
     findings = [
         *_requests(snapshot, deployment, container),
         *_reference(snapshot, scaler, deployment),
         *_active(snapshot, scaler, deployment),
         *_able(snapshot, scaler),
         *_target(snapshot, scaler, cpu_target_percent),
+        *_unsaid(snapshot, scaler),
         *_pinned(snapshot, scaler, cpu_target_percent),
     ]
     return judged(_HPA, findings, _pass(snapshot, scaler))
 
 
 def _pass(snapshot: Snapshot, hpa: Hpa) -> Verdict:
-    cpu = "an unknown CPU share" if hpa.cpu_current_percent is None else f"{hpa.cpu_current_percent} % CPU"
     reason = (
-        f"HPA/{hpa.name} reads {cpu} against its {hpa.cpu_target_percent} % target and holds {hpa.current_replicas} "
-        f"replicas of {hpa.min_replicas} to {hpa.max_replicas}."
+        f"HPA/{hpa.name} reads {hpa.cpu_current_percent} % CPU against its {hpa.cpu_target_percent} % target and holds "
+        f"{hpa.current_replicas} replicas of {hpa.min_replicas} to {hpa.max_replicas}."
     )
     conditions = [_condition_evidence(hpa, each) for each in hpa.conditions]
     return passed(_HPA, reason, [_scale_evidence(snapshot, hpa), *conditions])
@@ -228,6 +229,27 @@ def _able(snapshot: Snapshot, hpa: Hpa) -> list[Finding]:
             f"HPA/{hpa.name} cannot scale ({condition.reason}): {quote(condition.message) or 'no message'}.",
             (_condition_evidence(hpa, condition),),
             f"Look at its events: {_describe(snapshot, hpa.name)}",
+        )
+    ]
+
+
+def _unsaid(snapshot: Snapshot, hpa: Hpa) -> list[Finding]:
+    """Return the finding for a status that leaves out what has to be judged: it is not known to be good."""
+    facts = {
+        "condition AbleToScale": hpa.condition("AbleToScale"),
+        "currentMetrics[cpu]": hpa.cpu_current_percent,
+        "currentReplicas": hpa.current_replicas,
+    }
+    unsaid = [name for name, fact in facts.items() if fact is None]
+    if not unsaid:
+        return []
+    return [
+        Finding(
+            Status.INCONCLUSIVE,
+            Cause.HPA_NO_METRICS,
+            f"HPA/{hpa.name} does not say {names(unsaid)} in its status.",
+            tuple(Evidence(f"HPA/{hpa.name}", f"status {each}", "not there", snapshot.read_at) for each in unsaid),
+            f"Run the gate again in {duration(METRICS_LAG_S)}; if it stays: {_describe(snapshot, hpa.name)}",
         )
     ]
 

@@ -39,23 +39,13 @@ def resources_verdict(snapshot: Snapshot, *, deployment: str, container: str, me
     if stopped is not None:
         return stopped
     owner = snapshot.deployment(deployment)
-    running = [
-        each for each in counted(pods_of_deployment(snapshot, owner) if owner else ()) if each.phase == "Running"
-    ]
-    if not running:
-        return judged(_CRITERION, [_nobody(snapshot, deployment)], _pass(snapshot, (), memory_share_limit))
-    unread = _unread(snapshot)
-    if unread is not None:
-        return judged(_CRITERION, [unread], _pass(snapshot, (), memory_share_limit))
-    used = {each.pod: each for each in snapshot.usage if each.container == container}
-    measured = [
-        (pod, spec, used[pod.name])
-        for pod in running
-        if pod.name in used and (spec := pod.spec.container(container)) is not None
-    ]
-    findings = [
+    pods = counted(pods_of_deployment(snapshot, owner) if owner else ())
+    running = [each for each in pods if each.phase == "Running"]
+    measured = _measured(snapshot, running, container)
+    findings = _unread(snapshot) or [
+        *_nobody(snapshot, running, deployment),
         *_near_limit(snapshot, measured, memory_share_limit),
-        *_missing(snapshot, [each for each in running if each.name not in used], len(running)),
+        *_missing(snapshot, running, measured),
         *_no_limit(snapshot, measured, deployment),
         *_cpu(snapshot, measured),
     ]
@@ -63,6 +53,15 @@ def resources_verdict(snapshot: Snapshot, *, deployment: str, container: str, me
 
 
 _Measured = tuple[Pod, ContainerSpec, PodUsage]
+
+
+def _measured(snapshot: Snapshot, running: Sequence[Pod], container: str) -> list[_Measured]:
+    used = {each.pod: each for each in snapshot.usage if each.container == container}
+    return [
+        (pod, spec, used[pod.name])
+        for pod in running
+        if pod.name in used and (spec := pod.spec.container(container)) is not None
+    ]
 
 
 def _pass(snapshot: Snapshot, measured: Sequence[_Measured], limit: float) -> Verdict:
@@ -87,33 +86,41 @@ def _evidence(measured: _Measured) -> Evidence:
     )
 
 
-def _nobody(snapshot: Snapshot, deployment: str) -> Finding:
+def _nobody(snapshot: Snapshot, running: Sequence[Pod], deployment: str) -> list[Finding]:
+    if running:
+        return []
     known = names([each.name for each in snapshot.pods]) or "none"
-    return Finding(
-        Status.FAIL,
-        Cause.ENDPOINTS_NOT_READY,
-        f"No pod of Deployment/{deployment} runs: there is no usage to judge.",
-        (Evidence(f"Namespace/{snapshot.namespace}", "pods", known, snapshot.read_at),),
-        f"See POD-1 for why no pod runs: kubectl get pods -n {snapshot.namespace}",
-    )
+    return [
+        Finding(
+            Status.FAIL,
+            Cause.ENDPOINTS_NOT_READY,
+            f"No pod of Deployment/{deployment} runs: there is no usage to judge.",
+            (Evidence(f"Namespace/{snapshot.namespace}", "pods", known, snapshot.read_at),),
+            f"See POD-1 for why no pod runs: kubectl get pods -n {snapshot.namespace}",
+        )
+    ]
 
 
-def _unread(snapshot: Snapshot) -> Finding | None:
+def _unread(snapshot: Snapshot) -> list[Finding]:
     unread = snapshot.unread("metrics")
     if unread is None:
-        return None
+        return []
     if unread.kind != "not_served":
-        return unread_finding(snapshot, unread, subject="The pods' usage figures", resource="pods.metrics.k8s.io")
-    return Finding(
-        Status.INCONCLUSIVE,
-        Cause.METRICS_API_MISSING,
-        f"The cluster does not serve metrics.k8s.io, so nobody knows what the pods use ({quote(unread.message)}).",
-        (Evidence("API group metrics.k8s.io", "pods", unread.kind, snapshot.read_at),),
-        "Install metrics-server, or read why it is down: kubectl get apiservice v1beta1.metrics.k8s.io -o yaml",
-    )
+        return [unread_finding(snapshot, unread, subject="The pods' usage figures", resource="pods.metrics.k8s.io")]
+    return [
+        Finding(
+            Status.INCONCLUSIVE,
+            Cause.METRICS_API_MISSING,
+            f"The cluster does not serve metrics.k8s.io, so nobody knows what the pods use ({quote(unread.message)}).",
+            (Evidence("API group metrics.k8s.io", "pods", unread.kind, snapshot.read_at),),
+            "Install metrics-server, or read why it is down: kubectl get apiservice v1beta1.metrics.k8s.io -o yaml",
+        )
+    ]
 
 
-def _missing(snapshot: Snapshot, pods: Sequence[Pod], total: int) -> list[Finding]:
+def _missing(snapshot: Snapshot, running: Sequence[Pod], measured: Sequence[_Measured]) -> list[Finding]:
+    known_pods = {pod.name for pod, _, _ in measured}
+    pods = [each for each in running if each.name not in known_pods]
     if not pods:
         return []
     ages = [seconds_between(each.created_at, snapshot.read_at) for each in pods]
@@ -126,7 +133,7 @@ def _missing(snapshot: Snapshot, pods: Sequence[Pod], total: int) -> list[Findin
         Finding(
             Status.INCONCLUSIVE,
             Cause.METRICS_MISSING,
-            f"The metrics API has no figures of {len(pods)} of {count(total, 'pod')} ({who}{age}){lag}.",
+            f"The metrics API has no figures of {len(pods)} of {count(len(running), 'pod')} ({who}{age}){lag}.",
             tuple(Evidence(f"Pod/{each.name}", "usage", "none", snapshot.read_at) for each in pods),
             f"Run the gate again in {duration(USAGE_LAG_S)}."
             if fresh

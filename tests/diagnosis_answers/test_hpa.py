@@ -199,6 +199,17 @@ def test_hpa_without_cpu_target_fails() -> None:
     assert judge(with_hpa(cpu_target_percent=None, cpu_current_percent=None)).cause is Cause.HPA_WRONG_TARGET
 
 
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [({"cpu_current_percent": None}, "currentMetrics[cpu]"), ({"current_replicas": None}, "currentReplicas")],
+)
+def test_status_that_leaves_figures_out_is_inconclusive(change: dict[str, Any], field: str) -> None:
+    """What an autoscaler does not say is not known to be good."""
+    verdict = judge(with_hpa(**change))
+    assert (verdict.status, verdict.cause) == (Status.INCONCLUSIVE, Cause.HPA_NO_METRICS)
+    assert verdict.reason == f"HPA/chat-api does not say {field} in its status."
+
+
 def test_hpa_at_its_maximum_under_load_fails() -> None:
     """ceil(4 x 90 / 60) = 6 replicas are needed, 4 are allowed."""
     verdict = judge(with_hpa(current_replicas=4, desired_replicas=4, cpu_current_percent=90))

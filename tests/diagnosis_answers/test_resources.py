@@ -153,6 +153,12 @@ def test_usage_of_other_pods_is_not_taken() -> None:
     assert judge(replace(snapshot, usage=gone)).status is Status.INCONCLUSIVE
 
 
+def test_container_that_no_pod_has_is_inconclusive() -> None:
+    """A wrong container name in the target measures nothing, and does not pass."""
+    verdict = resources_verdict(healthy_snapshot(), deployment=DEPLOYMENT, container="chat", memory_share_limit=0.9)
+    assert (verdict.status, verdict.cause) == (Status.INCONCLUSIVE, Cause.METRICS_MISSING)
+
+
 def test_both_pods_near_the_limit_are_one_finding() -> None:
     """The fuller pod is named, the other is counted and shown."""
     snapshot = healthy_snapshot()
