@@ -11,13 +11,15 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 from gate.causes import Cause
+from gate.diagnosis.deployments import examine
 from gate.diagnosis.history import PodLife, changes, lived
+from gate.diagnosis.last_words import SPEECHLESS, explained, speaker
 from gate.diagnosis.progress import Progress, assess
 from gate.diagnosis.rollout import rollout_verdict
 from gate.diagnosis.window import StableWindow, open_window
 from gate.diagnosis.wording import duration, quote, seconds_between
 from gate.readers.errors import Denied, ReadError, Unreachable
-from gate.records import Snapshot
+from gate.records import LogTail, Snapshot
 from gate.verdict import Evidence, Status, Verdict, inconclusive
 
 #: Between two looks. A read of one namespace takes a tenth of this; kubelets report changes at once.
@@ -61,6 +63,7 @@ def wait_for_rollout(
     sleep: Callable[[float], object] = time.sleep,
     poll_s: float = POLL_S,
     on_snapshot: Callable[[Snapshot], object] | None = None,
+    read_log: Callable[[str, str], LogTail] | None = None,
 ) -> Waited:
     """Wait until the rollout is settled and stable, doomed, or out of time.
 
@@ -76,6 +79,8 @@ def wait_for_rollout(
         sleep: pauses for so many seconds.
         poll_s: seconds between two reads.
         on_snapshot: is handed every snapshot read.
+        read_log: returns the log of a container's previous instance, for pod and container; asked once at the end,
+            where an exit code alone does not say why a container ended. Nothing of the log is shown.
     """
     wait = _Wait(deployment=deployment, window_s=window_s, timeout_s=timeout_s, clock=clock, started=clock())
     while True:
@@ -89,7 +94,7 @@ def wait_for_rollout(
             wait.saw(snapshot)
         verdict = wait.over()
         if verdict is not None:
-            return wait.ended(verdict)
+            return wait.ended(wait.explained(verdict, read_log))
         sleep(max(min(poll_s, wait.left_s), 0.0))
 
 
@@ -156,6 +161,18 @@ class _Wait:
             if self.window is not None and self.window.complete:
                 return rollout_verdict(self.snapshot, deployment=self.deployment, window=self.window)
         return self._out_of_time() if self.left_s <= 0 else None
+
+    def explained(self, verdict: Verdict, read_log: Callable[[str, str], LogTail] | None) -> Verdict:
+        """Return the verdict with what the log of the container at fault adds, if there is one and it can be read."""
+        if read_log is None or self.snapshot is None or verdict.cause not in SPEECHLESS:
+            return verdict
+        whose = speaker(examine(self.snapshot, self.deployment), verdict)
+        if whose is None:
+            return verdict
+        try:
+            return explained(self.snapshot, verdict, read_log(*whose))
+        except ReadError:
+            return verdict  # the exit code is known; a log that is gone takes nothing away from it
 
     def ended(self, verdict: Verdict) -> Waited:
         """Return the result, with the series that the report draws."""

@@ -28,6 +28,7 @@ class Rollout:
     Attributes:
         pods: of the newest revision, neither ended nor being deleted.
         faults: the likely root first; without those of restarts, which are past.
+        pod_faults: the same faults by pod, of pods that have not ended.
         ended: pods of this revision that ended, were replaced and explain nothing of what goes on now.
     """
 
@@ -35,6 +36,7 @@ class Rollout:
     newest: ReplicaSet | None
     pods: tuple[Pod, ...]
     faults: tuple[RolloutFault, ...]
+    pod_faults: tuple[PodFault, ...]
     ended: tuple[PodFault, ...]
 
     @property
@@ -106,7 +108,7 @@ def examine(snapshot: Snapshot, name: str) -> Rollout:
         *(_in_progress(snapshot, deployment, newest, pods, faulty) if incomplete else ()),
         *_old(snapshot, deployment, newest, incomplete=incomplete),
     )
-    return Rollout(deployment, newest, pods, faults, tuple(each for each in ended if each not in telling))
+    return Rollout(deployment, newest, pods, faults, tuple(found), tuple(each for each in ended if each not in telling))
 
 
 def _ranked(groups: tuple[FaultGroup, ...], *, total: int) -> Iterator[RolloutFault]:

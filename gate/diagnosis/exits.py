@@ -21,7 +21,8 @@ from gate.verdict import Evidence
 _EXIT_NOT_FOUND, _EXIT_NOT_EXECUTABLE = 127, 126
 #: "Wrong usage": of the shell's built-ins, argparse, and of chat-api when its settings do not parse.
 _EXIT_SETTINGS = 2
-_EXIT_SIGKILL, _EXIT_SIGTERM = 137, 143
+#: 128 + the signal's number (POSIX, XCU 2.8.2).
+_EXIT_SIGILL, _EXIT_SIGKILL, _EXIT_SIGSEGV, _EXIT_SIGTERM = 132, 137, 139, 143
 #: Unready at its first report and ever since: a pod's Ready condition is set within moments of its scheduling.
 _FIRST_REPORT = timedelta(seconds=5)
 #: The kubelet announces a kill, waits the grace period and the container ends; clocks of node and API may differ.
@@ -223,6 +224,8 @@ def _ended_itself(end: _End) -> _Why:
         0: "exit code 0: a server is not meant to end",
         _EXIT_SIGKILL: "exit code 137 (SIGKILL), and not for its memory limit",
         _EXIT_SIGTERM: "exit code 143 (SIGTERM): it was told to stop",
+        _EXIT_SIGILL: "exit code 132 (SIGILL): it was built for a processor with more features than the node's",
+        _EXIT_SIGSEGV: "exit code 139 (SIGSEGV): its native code crashed",
     }.get(code or 0, f"exit code {code}")
     return _Why(
         Cause.CONTAINER_EXITED,

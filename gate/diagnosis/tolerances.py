@@ -53,9 +53,9 @@ LIVENESS_KILLS = 3
 #: The replacement of an evicted pod has the same image, limits and volumes; evicted as well, it proves the cause.
 EVICTIONS = 2
 
-#: Ends of pods that belong together, and to what goes on now: Kubernetes keeps the objects of failed pods for good (up to
-#: 12,500, kube-controller-manager --terminated-pod-gc-threshold), and one of last week explains nothing. The default of
-#: progressDeadlineSeconds.
+#: Ends of pods that belong together, and to what goes on now: Kubernetes keeps the objects of failed pods for good
+#: (up to 12,500, kube-controller-manager --terminated-pod-gc-threshold), and one of last week explains nothing.
+#: The default of progressDeadlineSeconds.
 EVICTION_SPAN_S = 600.0
 
 #: A claim is provisioned in seconds once its provisioner runs; the controller looks at pending claims every 15 s

@@ -38,8 +38,7 @@ def test_section_is_short_and_says_something(cause: Cause) -> None:
 def test_commands_of_the_runbook_use_the_namespace_variable() -> None:
     """A pasted command must not act on whatever namespace the reader's context happens to have."""
     namespaced = re.findall(r"`(kubectl [^`]*)`", PAGE)
-    wide = re.compile(
-        r"nodes?\b|uncordon|storageclass|csidrivers|webhook|namespace |apiservice|volumeattach|describe pv\b|readyz|config|-A\b"
-    )
+    cluster_wide = "nodes?\\b|uncordon|storageclass|csidrivers|webhook|namespace |apiservice|volumeattach|readyz|config"
+    wide = re.compile(rf"{cluster_wide}|describe pv\b|-A\b")
     assert namespaced
     assert [each for each in namespaced if "$NAMESPACE" not in each and not wide.search(each)] == []

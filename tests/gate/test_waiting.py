@@ -8,7 +8,7 @@ import pytest
 
 from gate.causes import Cause
 from gate.readers.errors import Denied, ReadError, Unreachable
-from gate.records import Snapshot
+from gate.records import LogTail, Snapshot
 from gate.verdict import Status
 from gate.waiting import UNREACHABLE_S, Waited, wait_for_rollout
 from tests.diagnosis import factories as make
@@ -191,3 +191,45 @@ def test_wait_details_hold_lives_of_old_and_new_pods() -> None:
     assert old_life["terminating"] == make.NOW + timedelta(seconds=1)
     assert old_life["gone"] == make.NOW + timedelta(seconds=2)
     assert lives[f"{make.NEW_REPLICA_SET}-aaaaa"]["gone"] is None
+
+
+def crashing() -> Snapshot:
+    """Return a rollout whose only container has ended three times with exit code 1."""
+    status = {"restarts": 2, "last_state": make.terminated(1)}
+    return make.rollout_snapshot(make.unready_pod(make.waiting("CrashLoopBackOff"), status=status))
+
+
+def waited_with_log(read_log: Callable[[str, str], LogTail]) -> Waited:
+    """Return the wait for a crashing rollout whose logs are read so."""
+    world = World([crashing()])
+    return wait_for_rollout(
+        world.read,
+        deployment=make.DEPLOYMENT,
+        window_s=3,
+        timeout_s=60,
+        clock=lambda: world.now_s,
+        sleep=world.sleep,
+        read_log=read_log,
+    )
+
+
+def test_wait_for_a_crash_asks_the_log_once_why() -> None:
+    """Incident 16: with runc 1.1 only the log tells an image for another processor from any other exit code 1."""
+    asked: list[tuple[str, str]] = []
+
+    def read_log(pod: str, container: str) -> LogTail:
+        asked.append((pod, container))
+        return LogTail(pod=pod, container=container, previous=True, lines=("exec /app: exec format error",))
+
+    waited = waited_with_log(read_log)
+    assert waited.verdict.cause is Cause.IMAGE_WRONG_PLATFORM
+    assert asked == [(f"{make.NEW_REPLICA_SET}-aaaaa", make.CONTAINER)]
+
+
+def test_wait_for_a_crash_without_its_log_keeps_the_exit_code() -> None:
+    """A log that may not be read takes nothing away from what is known."""
+
+    def read_log(pod: str, container: str) -> LogTail:
+        raise Denied("get", "pods/log", "carepath-demo", f"forbidden: {pod} {container}", status_code=403)
+
+    assert waited_with_log(read_log).verdict.cause is Cause.CONTAINER_EXITED
