@@ -5,9 +5,13 @@ from collections.abc import Sequence
 import pytest
 
 from gate.context import Gate
+from gate.criteria import threshold
+from gate.diagnosis.hpa import hpa_verdict
+from gate.diagnosis.resources import resources_verdict
 from gate.observing import Interview
 from gate.records import LogTail, Pod, Snapshot
-from gate.waiting import Waited, wait_for_rollout
+from gate.verdict import Status, Verdict
+from gate.waiting import Waited, wait_for_figures, wait_for_rollout
 
 
 @pytest.fixture(scope="session")
@@ -32,18 +36,42 @@ def snapshot(gate: Gate, rollout: Waited) -> Snapshot:
 
 
 @pytest.fixture(scope="session")
+def measured(gate: Gate, rollout: Waited) -> Snapshot:
+    """A Snapshot with the figures of the pods, from before the gate's own questions load them."""
+    cluster = gate.target.cluster
+    if rollout.verdict.status not in {Status.PASS, Status.WARN}:
+        return gate.snapshot()
+
+    def worse(snapshot: Snapshot) -> Verdict:
+        names = {"deployment": cluster.deployment, "container": cluster.container}
+        share = threshold("RES-1", "memory_share")
+        resources = resources_verdict(snapshot, memory_share_limit=share, **names)
+        if resources.status is Status.INCONCLUSIVE:
+            return resources
+        target = threshold("HPA-1", "cpu_target")
+        return hpa_verdict(snapshot, hpa=cluster.hpa, cpu_target_percent=target, **names)
+
+    return wait_for_figures(gate.reader.snapshot, worse)
+
+
+@pytest.fixture(scope="session")
 def pods(gate: Gate, snapshot: Snapshot) -> Sequence[Pod]:
     """The ready pods of the newest revision: each of them is asked."""
     return gate.ready_pods(snapshot)
 
 
 @pytest.fixture(scope="session")
-def answers(gate: Gate, pods: Sequence[Pod]) -> Interview:
+def answers(gate: Gate, pods: Sequence[Pod], measured: Snapshot) -> Interview:  # noqa: ARG001  # figures first
     """What every pod and the Service answered."""
     return gate.ask(pods, samples=gate.target.acceptance.latency_samples, through_service=True)
 
 
 @pytest.fixture(scope="session")
 def logs(gate: Gate, pods: Sequence[Pod], answers: Interview) -> Sequence[LogTail]:  # noqa: ARG001  # asked first
-    """The log of every pod since it started, read after the questions so that their errors are in it."""
-    return [gate.reader.logs(pod.name, gate.target.cluster.container) for pod in pods]
+    """The log of every pod since it started, after the questions so that their errors are in it, and of its last crash."""
+    container = gate.target.cluster.container
+    restarted = [pod for pod in pods if (status := pod.status(container)) is not None and status.restarts]
+    return [
+        *(gate.reader.logs(pod.name, container) for pod in pods),
+        *(gate.reader.logs(pod.name, container, previous=True) for pod in restarted),
+    ]

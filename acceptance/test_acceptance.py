@@ -44,12 +44,12 @@ def test_pods_run_intended_digest(gate: Gate, snapshot: Snapshot) -> None:
 
 
 @pytest.mark.criterion("HPA-1")
-def test_hpa_works(gate: Gate, snapshot: Snapshot) -> None:
+def test_hpa_works(gate: Gate, measured: Snapshot) -> None:
     """The HPA reads metrics, can scale and is not pinned; judged before the gate's questions load it."""
     cluster = gate.target.cluster
     gate.judge(
         hpa_verdict(
-            snapshot,
+            measured,
             hpa=cluster.hpa,
             deployment=cluster.deployment,
             container=cluster.container,
@@ -92,16 +92,18 @@ def test_latency_stays_under_target(gate: Gate, answers: Interview) -> None:
 @pytest.mark.criterion("LOG-1")
 def test_logs_hold_no_errors(gate: Gate, pods: Sequence[Pod], logs: Sequence[LogTail], answers: Interview) -> None:
     """No errors in the logs; the model's loading is confirmed by /version."""
-    gate.judge(log_verdict(logs, answers.identities, pods=[pod.name for pod in pods]))
+    gate.judge(
+        log_verdict(logs, answers.identities, pods=[pod.name for pod in pods], namespace=gate.target.cluster.namespace)
+    )
 
 
 @pytest.mark.criterion("RES-1")
-def test_resources_leave_margin(gate: Gate, snapshot: Snapshot) -> None:
+def test_resources_leave_margin(gate: Gate, measured: Snapshot) -> None:
     """CPU and memory in use leave a margin below the limits."""
     cluster = gate.target.cluster
     gate.judge(
         resources_verdict(
-            snapshot,
+            measured,
             deployment=cluster.deployment,
             container=cluster.container,
             memory_share_limit=threshold("RES-1", "memory_share"),

@@ -35,8 +35,10 @@ from gate.waiting import Waited, wait_for_rollout
 LEASE = "carepath-gate-drill"
 #: A drill that died keeps others out for so long; the longest drill (two rollouts) ends well within it.
 LEASE_DURATION_S = 900
-#: Requests before the change, so that a service that fails anyway is not blamed on the rollout.
-LEAD_S = 3.0
+#: Answers before the change, so that a service that fails anyway is not blamed on the rollout: as many as ROL-1 wants.
+LEAD_ANSWERS = 6
+#: A service that has not given them after so long shows it in ROL-1.
+LEAD_LIMIT_S = 60.0
 #: The API's MicroTime.
 MICRO_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 #: Annotations that belong to one revision's bookkeeping and are not brought back by an undo: those that
@@ -150,8 +152,7 @@ def under_traffic(
 ) -> Change:
     """Make a change while requests keep coming, and wait until the rollout is stable, doomed or out of time."""
     with Traffic(chats, patients) as traffic:
-        if chats:
-            time.sleep(LEAD_S)
+        _lead_in(traffic)
         started_at = datetime.now(UTC)
         change()
         waited = wait_for_rollout(read, deployment=deployment, window_s=window_s, timeout_s=timeout_s)
@@ -163,6 +164,12 @@ def under_traffic(
         waited=waited,
         traffic=tuple(traffic.answers),
     )
+
+
+def _lead_in(traffic: Traffic) -> None:
+    deadline = time.monotonic() + LEAD_LIMIT_S
+    while traffic.clients and len(traffic.answers) < LEAD_ANSWERS and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 def _undo_patch(deployment: dict[str, Any], sets: list[dict[str, Any]], to_revision: int) -> list[dict[str, Any]]:

@@ -81,13 +81,14 @@ def interview(
     """
     health = tuple(chat.health() for chat in (*pods, *((service,) if service else ())))
     identities = tuple(chat.version() for chat in pods)
-    questions = rounds(patients)
-    answers = [replace(chat.ask(*next(questions)), cold=True) for chat in pods]
+    # Each pod gets a cycle of its own: a shared one would ask three pods three questions each for ever.
+    asked = [(chat, itertools.islice(rounds(patients), number, None)) for number, chat in enumerate(pods)]
+    answers = [replace(chat.ask(*next(questions)), cold=True) for chat, questions in asked]
     started = clock()
     for _ in range(-(-samples // len(pods)) if pods else 0):
         if clock() - started > budget_s:
             break
-        answers += [chat.ask(*next(questions)) for chat in pods]
+        answers += [chat.ask(*next(questions)) for chat, questions in asked]
     return Interview(health=health, identities=identities, answers=tuple(answers))
 
 

@@ -30,6 +30,10 @@ POLL_S = 1.0
 #: add up to 30 s).
 UNREACHABLE_S = 60.0
 
+#: For how long figures of fresh pods may be missing: the kubelet measures every 15 s, metrics-server wants two samples,
+#: and the HPA controller looks every 15 s (their defaults).
+FIGURES_S = 60.0
+
 #: What a rollout in good order passes through: out of time in one of these, nothing is known to be wrong.
 _UNDECIDED = frozenset({Cause.ROLLOUT_IN_PROGRESS, Cause.ROLLOUT_OLD_PODS_LEFT})
 
@@ -96,6 +100,31 @@ def wait_for_rollout(
         if verdict is not None:
             return wait.ended(wait.explained(verdict, read_log))
         sleep(max(min(poll_s, wait.left_s), 0.0))
+
+
+def wait_for_figures(
+    read: Callable[[], Snapshot],
+    judge: Callable[[Snapshot], Verdict],
+    *,
+    timeout_s: float = FIGURES_S,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], object] = time.sleep,
+) -> Snapshot:
+    """Read until a criterion is no longer inconclusive for want of figures that fresh pods do not have yet.
+
+    Args:
+        read: returns the current Snapshot.
+        judge: the criterion's verdict of a Snapshot.
+        timeout_s: after that the last Snapshot is returned as it is; the criterion then says what is missing.
+        clock: seconds that never go back.
+        sleep: pauses for so many seconds.
+    """
+    deadline = clock() + timeout_s
+    snapshot = read()
+    while judge(snapshot).status is Status.INCONCLUSIVE and clock() < deadline:
+        sleep(POLL_S)
+        snapshot = read()
+    return snapshot
 
 
 @dataclass(slots=True)
