@@ -11,6 +11,8 @@ from pathlib import Path
 
 # As many lines as fit a screen beside the message; the whole text is in the log file where there is one.
 TAIL_LINES = 25
+# Where Debian has mkfs, ip and haproxy; a shell that `su` or `sudo` opened may lack the sbin folders.
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class CommandError(Exception):
@@ -37,7 +39,7 @@ def run(
 ) -> str:
     """Run a command and return its standard output.
 
-    `env` is added to the environment of this process.
+    `env` is added to the environment of this process, and the system's folders are searched after those of PATH.
 
     Raises:
         CommandError: it is not installed, its exit status was not 0, or `timeout_s` passed.
@@ -51,7 +53,7 @@ def run(
             text=True,
             errors="replace",
             timeout=timeout_s,
-            env={**os.environ, **(env or {})},
+            env=_environment(env or {}),
             cwd=cwd,
             check=False,
         )
@@ -62,3 +64,8 @@ def run(
     if done.returncode != 0:
         raise CommandError(words, f"exit status {done.returncode}", done.stderr or done.stdout)
     return done.stdout
+
+
+def _environment(added: Mapping[str, str]) -> dict[str, str]:
+    environment = {**os.environ, **added}
+    return {**environment, "PATH": f"{environment.get('PATH', '')}:{SYSTEM_PATH}"}

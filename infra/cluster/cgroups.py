@@ -31,7 +31,7 @@ def hierarchies() -> tuple[Path, ...]:
     return tuple(found)
 
 
-def create(name: str) -> None:
+def create(name: str, cpus: int) -> None:
     """Make the instance's root group and the group of its components in every hierarchy.
 
     The kubelet refuses a cgroup root that is missing in one of them (kubelet, cm/container_manager_linux.go).
@@ -45,6 +45,7 @@ def create(name: str) -> None:
                 delegate(group.parent)
                 group.mkdir(exist_ok=True)
                 inherit_cpuset(group)
+                weigh(group, cpus)
             except OSError as error:
                 raise CgroupError(f"cgroup {group}: {error}; a writable cgroup file system would be right") from error
 
@@ -59,6 +60,17 @@ def inherit_cpuset(group: Path) -> None:
         v1 = path.exists() and not (group / f"{file}.effective").exists()
         if v1 and not path.read_text(encoding="ascii").strip():
             path.write_text((group.parent / file).read_text(encoding="ascii"), encoding="ascii")
+
+
+def weigh(group: Path, cpus: int) -> None:
+    """Give a group the weight of all CPUs, as the kubelet gives its pods' group at the root of an ordinary node.
+
+    By default the whole instance would weigh as much as one busy process of the host, and the control plane, which on
+    EKS runs elsewhere, would starve beside pods that compute.
+    """
+    for file, weight in (("cpu.shares", 1024 * cpus), ("cpu.weight", min(100 * cpus, 10_000))):
+        if (group / file).exists():
+            (group / file).write_text(str(weight), encoding="ascii")
 
 
 def delegate(group: Path) -> None:

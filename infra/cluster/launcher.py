@@ -6,6 +6,7 @@ written before the first change to the host.
 
 import contextlib
 import dataclasses
+import os
 import shutil
 import socket
 import time
@@ -162,7 +163,7 @@ def _start_everything(record: Record, pause: Path) -> None:
     configs.write_configs(instance)
     (instance.config / "haproxy.cfg").write_text(haproxy.render(instance, ()), encoding="utf-8")
     _write_commands(record)
-    cgroups.create(instance.cgroup)
+    cgroups.create(instance.cgroup, os.cpu_count() or 1)
     node.create(instance, supervisor)
     lap("namespaces, disks and network")
     storage, api_server, others = _stages(record)

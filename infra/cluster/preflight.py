@@ -16,6 +16,7 @@ from pathlib import Path
 from infra.cluster import cgroups, configs
 from infra.cluster.instance import REGISTRY_PORT, Instance
 from infra.cluster.ports import is_free
+from infra.commands import SYSTEM_PATH
 from infra.paths import run_dir
 
 # What a run with the real model's image writes: 2.5 GB of weights in registry, node and build cache, and room to work.
@@ -36,7 +37,6 @@ _PROGRAMS = {
     "mount": "mount",
 }
 _NAMED_PIDS = 3  # enough to look at them with ps
-SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import Self
 
 from infra.cluster import cgroups
 from infra.cluster.instance import Instance
-from infra.commands import indented_tail
+from infra.commands import SYSTEM_PATH, indented_tail
 
 # TERM, this long, then KILL. The slowest (etcd closing its database) took 0.3 s when measured.
 STOP_DEADLINE_S = 8.0
@@ -188,7 +188,7 @@ def _signal(process: Process, number: signal.Signals) -> None:
 def _environment() -> dict[str, str]:
     """Return what components inherit: nothing of the caller's proxies, GODEBUG or KUBECONFIG may change them."""
     return {
-        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "PATH": SYSTEM_PATH,
         "HOME": "/root",
         "LC_ALL": "C.UTF-8",
     }

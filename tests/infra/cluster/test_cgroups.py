@@ -20,7 +20,7 @@ def two_hierarchies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Pa
 
 def test_group_is_made_in_every_hierarchy(two_hierarchies: tuple[Path, Path]) -> None:
     """The kubelet refuses a root that is missing in one of them."""
-    cgroups.create("carepath-x")
+    cgroups.create("carepath-x", cpus=2)
     assert all((folder / "carepath-x" / "system").is_dir() for folder in two_hierarchies)
     assert cgroups.component_groups("carepath-x") == [folder / "carepath-x/system" for folder in two_hierarchies]
 
@@ -43,6 +43,18 @@ def test_v2_cpuset_is_left_empty(tmp_path: Path) -> None:
     (tmp_path / "cpuset.cpus.effective").write_text("0-1\n", encoding="ascii")
     cgroups.inherit_cpuset(tmp_path)
     assert (tmp_path / "cpuset.cpus").read_text(encoding="ascii") == "\n"
+
+
+def test_group_weighs_as_much_as_all_cpus(tmp_path: Path) -> None:
+    """In the units of either version; a hierarchy without the CPU controller has neither file."""
+    (tmp_path / "v1").mkdir()
+    (tmp_path / "v1" / "cpu.shares").write_text("1024", encoding="ascii")
+    (tmp_path / "v2").mkdir()
+    (tmp_path / "v2" / "cpu.weight").write_text("100", encoding="ascii")
+    for group in (tmp_path / "v1", tmp_path / "v2", tmp_path):
+        cgroups.weigh(group, cpus=4)
+    assert (tmp_path / "v1" / "cpu.shares").read_text(encoding="ascii") == "4096"
+    assert (tmp_path / "v2" / "cpu.weight").read_text(encoding="ascii") == "400"
 
 
 def test_v2_controllers_that_pods_need_are_handed_on(tmp_path: Path) -> None:
@@ -77,7 +89,7 @@ def test_process_that_does_not_end_is_named(two_hierarchies: tuple[Path, Path]) 
 
 def test_removed_groups_leave_the_hierarchies_empty(two_hierarchies: tuple[Path, Path]) -> None:
     """Deepest first: a group with children cannot be removed."""
-    cgroups.create("carepath-x")
+    cgroups.create("carepath-x", cpus=2)
     (two_hierarchies[0] / "carepath-x/kubepods/pod1").mkdir(parents=True)
     cgroups.remove("carepath-x")
     assert [list(folder.iterdir()) for folder in two_hierarchies] == [[], []]
