@@ -68,7 +68,7 @@ def answers(gate: Gate, pods: Sequence[Pod], measured: Snapshot) -> Interview:  
 
 @pytest.fixture(scope="session")
 def logs(gate: Gate, pods: Sequence[Pod], answers: Interview) -> Sequence[LogTail]:  # noqa: ARG001  # asked first
-    """The log of every pod since it started, after the questions so that their errors are in it, and of its last crash."""
+    """The log of every pod since it started, read after the questions, and of the instance before a restart."""
     container = gate.target.cluster.container
     restarted = [pod for pod in pods if (status := pod.status(container)) is not None and status.restarts]
     return [

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from stamina.instrumentation import set_on_retry_hooks
 
 from gate.context import Gate, header_of
 from gate.criteria import criteria, markdown_table
@@ -200,4 +201,5 @@ def _reported() -> Iterator[None]:
 
 
 if __name__ == "__main__":
+    set_on_retry_hooks(())  # a line for each retry of a read helps nobody
     app()

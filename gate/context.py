@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gate.observing import Interview, interview
+from gate.report.provenance import provenance
 from gate.report.run import Header
 
 if TYPE_CHECKING:
@@ -197,8 +198,11 @@ def header_of(
     cluster = snapshot.cluster if snapshot else None
     deployment = snapshot.deployment(target.cluster.deployment) if snapshot else None
     container = deployment.template.container(target.cluster.container) if deployment else None
+    version, revision = provenance()
     return Header(
         target=target.name,
+        version=version,
+        revision=revision,
         tiers=tiers,
         server=cluster.server if cluster else None,
         context=cluster.context if cluster else None,

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from stamina.instrumentation import set_on_retry_hooks
 
 from gate.causes import Cause
 from gate.context import Gate, header_of
@@ -103,6 +104,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the target and refuse a drill without permission, before anything is reached."""
     if config.option.help or not (config.stash.get(_SELECTED, None) or config.stash.get(_NAMED_FOLDERS, None)):
         return
+    # Each retry of a read would print a line of its own; what failed in the end is in the verdict.
+    set_on_retry_hooks(())
     tiers = _tiers_of(config)
     try:
         target = load_target(_target_name(config), config.rootpath)
@@ -363,10 +366,11 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int | pytest.ExitC
         exit_code=int(session.exitstatus),
         interrupted=interrupted,
     )
+    running.run = run
     try:
-        running.run = publish(run, running.folder)
+        publish(run, running.folder)
     except ReportError as error:
-        running.run, running.unpublished = run, str(error)
+        running.unpublished = str(error)
         session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
 
 

@@ -16,6 +16,8 @@ from typing import Annotated
 
 import typer
 
+from gate.report.terminal import render_terminal
+from gate.report.write import read_report
 from infra.cluster.environment import variables
 from infra.cluster.instance import load_record
 from infra.paths import DEFAULT_NAME, PROJECT
@@ -41,15 +43,22 @@ def main(
     report = PROJECT / "reports" / f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
     started = time.monotonic()
     try:
-        code = _embedded(report) if target == "local" else _existing(target, report)
+        if target == "local":
+            _embedded(report)
+        else:
+            _existing(target, report)
     except StepError as error:
         say(f"verify: {error}")
         raise typer.Exit(1) from error
-    say(f"verify: {time.monotonic() - started:.0f} s in all, exit code {code}; report: {report / 'index.html'}")
-    raise typer.Exit(code)
+    run = read_report(report)
+    print(render_terminal(run, color=sys.stdout.isatty()))
+    say(
+        f"verify: {time.monotonic() - started:.0f} s in all, exit code {run.exit_code}; report: {report / 'index.html'}"
+    )
+    raise typer.Exit(run.exit_code)
 
 
-def _embedded(report: Path) -> int:
+def _embedded(report: Path) -> None:
     """Bring the embedded cluster to v1, upgrade it to v2 under requests, and judge it with every tier."""
     _step("embedded cluster", [PYTHON, "-m", "infra.cluster", "up"])
     os.environ.update(_environment())
@@ -62,14 +71,14 @@ def _embedded(report: Path) -> int:
     _step(f"upgrade to {NEW} while requests keep coming", _rollout(report), judged=True)
     _tier("acceptance", report)
     _tier("rollback", report, "--allow-mutation")
-    return _tier("load", report, "--allow-mutation")
+    _tier("load", report, "--allow-mutation")
 
 
-def _existing(target: str, report: Path) -> int:
+def _existing(target: str, report: Path) -> None:
     """Judge a cluster that the user has; nothing is brought up, deployed or drilled."""
     say(f"verify: target {target} is judged as it is: preflight and acceptance; nothing is built, deployed or drilled")
-    _tier("preflight", report, "--target", target)
-    return _tier("acceptance", report, "--target", target)
+    _tier("preflight", report, f"--target={target}")
+    _tier("acceptance", report, f"--target={target}")
 
 
 def _plan(tag: str, llm_mode: str) -> list[str]:
@@ -82,12 +91,12 @@ def _rollout(report: Path) -> list[str]:
     return [PYTHON, "-m", "gate", "rollout", "--target", "local", "--report", str(report), "--", *apply]
 
 
-def _tier(name: str, report: Path, *options: str) -> int:
-    command = [PYTHON, "-m", "pytest", "-q", "-m", name, "--report", str(report), *options]
-    return _step(f"tier {name}", command, judged=True)
+def _tier(name: str, report: Path, *options: str) -> None:
+    command = [PYTHON, "-m", "pytest", "-q", "-m", name, f"--report={report}", *options]
+    _step(f"tier {name}", command, judged=True)
 
 
-def _step(name: str, command: Sequence[str], *, judged: bool = False) -> int:
+def _step(name: str, command: Sequence[str], *, judged: bool = False) -> None:
     """Run one step to its end and say how long it took.
 
     Args:
@@ -104,7 +113,6 @@ def _step(name: str, command: Sequence[str], *, judged: bool = False) -> int:
     say(f"--- {name}: {time.monotonic() - started:.1f} s")
     if status not in (JUDGED if judged else {0}):
         raise StepError(f"step {name!r} ended with exit status {status}: {shlex.join(command)}")
-    return status
 
 
 def _environment() -> dict[str, str]:
