@@ -51,10 +51,9 @@ def main(
         say(f"verify: {error}")
         raise typer.Exit(1) from error
     run = read_report(report)
-    print(render_terminal(run, color=sys.stdout.isatty()))
-    say(
-        f"verify: {time.monotonic() - started:.0f} s in all, exit code {run.exit_code}; report: {report / 'index.html'}"
-    )
+    say(render_terminal(run, color=sys.stderr.isatty()))
+    took_s = time.monotonic() - started
+    say(f"verify: {took_s:.0f} s in all, exit code {run.exit_code}; report: {report / 'index.html'}")
     raise typer.Exit(run.exit_code)
 
 
