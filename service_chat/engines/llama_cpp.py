@@ -4,6 +4,10 @@ xllamacpp wraps llama.cpp's own server: requests are dictionaries in the shape o
 a callback that ends the generation by returning True. Templates and tokens can be had only over the HTTP port that
 the wrapper always opens on loopback; a random key keeps others in the pod's network namespace off it.
 Nothing of xllamacpp leaves this module.
+
+The wrapper holds Python's lock while it loads a model, and gives it up while it generates. Measured 2026-11-22 on one
+busy Zen 4 core: no other thread ran for the 0.3 to 0.7 s that SmolLM2 takes to load and the 18 s that a file of
+Qwen3-4B's shape takes; during generations the longest wait was 5 ms for the one, 0.2 s for the other.
 """
 
 import secrets

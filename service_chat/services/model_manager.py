@@ -1,7 +1,8 @@
 """The loaded model: found, checked, loaded once, closed at the end.
 
 Enters: settings and the catalogue. Leaves: an engine, or the reason why there is none. `load` blocks for seconds to
-minutes and runs on a worker thread while /health answers.
+minutes and runs on a worker thread. The file's checksum leaves the event loop free; llama.cpp's own load does not (see
+engines/llama_cpp.py), so a Deployment's startup probe has to cover it, and liveness begins after that.
 """
 
 import threading
