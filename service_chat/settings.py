@@ -88,8 +88,8 @@ class Settings(BaseSettings):
         ge=256,
         description="Context of one request in tokens; its KV cache is allocated at start (Qwen3-4B: 144 KiB a token).",
     )
-    # Qwen3-4B's shape with a context of 2,048 tokens, measured 2026-11-22: 2.67 GiB anonymous and nothing mapped when the
-    # weights are read; 2.0 GiB anonymous (llama.cpp repacks the weights for the CPU) and 2.3 GiB mapped when they are not.
+    # Qwen3-4B's shape with a context of 2,048 tokens, measured 2026-11-22: 2.67 GiB anonymous when the weights are read;
+    # 2.0 GiB anonymous (llama.cpp repacks weights for the CPU) and 2.3 GiB mapped when they are not.
     llm_mmap: bool = Field(
         default=False,
         description="Map the weights instead of reading them. Off: a limit that is too small then shows as an OOM kill "
