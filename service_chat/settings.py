@@ -88,7 +88,7 @@ class Settings(BaseSettings):
         ge=256,
         description="Context of one request in tokens; its KV cache is allocated at start (Qwen3-4B: 144 KiB a token).",
     )
-    # Qwen3-4B's shape with a context of 2,048 tokens, measured 2026-11-22: 2.67 GiB anonymous when the weights are read;
+    # Qwen3-4B's shape, context of 2,048 tokens, measured 2026-11-22: 2.67 GiB anonymous when the weights are read;
     # 2.0 GiB anonymous (llama.cpp repacks weights for the CPU) and 2.3 GiB mapped when they are not.
     llm_mmap: bool = Field(
         default=False,
