@@ -94,11 +94,17 @@ def examine(snapshot: Snapshot, name: str) -> Rollout:
     newest = newest_replica_set(snapshot, deployment)
     everything = pods_of(snapshot, newest) if newest else ()
     pods = counted(everything)
-    found = [fault for pod in pods if (fault := pod_fault(snapshot, pod)) is not None]
+    # A ready pod on a ready node is the rule among thousands: it is passed by without a look at events.
+    well = {node.name for node in snapshot.nodes if (ready := node.condition("Ready")) and ready.status == "True"}
+    suspects = (pod for pod in pods if not (pod.ready and pod.node in well))
+    found = [fault for pod in suspects if (fault := pod_fault(snapshot, pod)) is not None]
     faulty = frozenset(fault.pod for fault in found)
     incomplete = _is_incomplete(deployment, pods)
     ended = ended_faults(snapshot, everything)
-    telling = [each for each in ended if each.final or (incomplete and each.status is Status.FAIL)]
+    telling: list[PodFault] = []
+    past: list[PodFault] = []
+    for fault in ended:
+        (telling if fault.final or (incomplete and fault.status is Status.FAIL) else past).append(fault)
     faults = (
         *_scaled_to_zero(snapshot, deployment),
         *_paused(snapshot, deployment, pods),
@@ -108,7 +114,7 @@ def examine(snapshot: Snapshot, name: str) -> Rollout:
         *(_in_progress(snapshot, deployment, newest, pods, faulty) if incomplete else ()),
         *_old(snapshot, deployment, newest, incomplete=incomplete),
     )
-    return Rollout(deployment, newest, pods, faults, tuple(found), tuple(each for each in ended if each not in telling))
+    return Rollout(deployment, newest, pods, faults, tuple(found), tuple(past))
 
 
 def _ranked(groups: tuple[FaultGroup, ...], *, total: int) -> Iterator[RolloutFault]:

@@ -5,6 +5,7 @@ revision never gets complete. Texts: kubernetes/kubernetes 1.34, pkg/kubelet/evi
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -35,7 +36,7 @@ def ended_faults(snapshot: Snapshot, pods: Sequence[Pod]) -> tuple[PodFault, ...
         key=lambda each: each[0],
     )
     told = [(pod, age_s < tolerances.EVICTION_SPAN_S, *_explained(snapshot, pod)) for age_s, pod in ended]
-    recent_causes = [cause for _, recent, cause, _, _ in told if recent]
+    recently = Counter(cause for _, recent, cause, _, _ in told if recent)
     return tuple(
         PodFault(
             pod=pod.name,
@@ -46,7 +47,7 @@ def ended_faults(snapshot: Snapshot, pods: Sequence[Pod]) -> tuple[PodFault, ...
                 Evidence(f"Pod/{pod.name}", "status.message", quote(pod.message) or "none", _ended_at(pod)),
             ),
             remedy=remedy,
-            final=recent and recent_causes.count(cause) >= tolerances.EVICTIONS,
+            final=recent and recently[cause] >= tolerances.EVICTIONS,
             status=Status.FAIL if recent else Status.WARN,
         )
         for pod, recent, cause, what, remedy in told
