@@ -19,7 +19,7 @@ from infra.tf import render as rendering
 from infra.tf.modules import ModuleTestError, modules_with_tests, run_tests
 from infra.tf.program import ProgramError, renderer, terraform
 from infra.tf.review import Action, Document, ReviewError, changes, review
-from infra.tf.workspace import Workspace, WorkspaceError, environment_folder, image_variables
+from infra.tf.workspace import Workspace, WorkspaceError, environment_folder, image_variables, state_file
 
 app = typer.Typer(help=__doc__, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 Environment = Annotated[str, typer.Option("--env", help="A folder of infra/terraform/envs.")]
@@ -31,8 +31,9 @@ _FIELD_MANAGER = "kubectl"  # the provider's for server-side apply (1.19.0, reso
 def init(env: Environment = "local") -> None:
     """Install providers and modules."""
     with _reported():
-        program = terraform()
-        Workspace(environment_folder(env), program).init()
+        workspace = _workspace(env)
+        workspace.init()
+        program = workspace.program
         print(f"{env}: initialised with {program.product} {program.version} ({program.path})")
 
 
@@ -47,12 +48,11 @@ def plan(
     """Save a plan with every image tag replaced by its digest, and print what it would change."""
     with _reported():
         given = _variables(chat_api_image=chat_image, patient_api_image=patient_image, llm_mode=llm_mode, others=var)
-        folder = environment_folder(env)
         kubeconfig = _kubeconfig()
-        workspace = Workspace(folder, terraform())
+        workspace = _workspace(env)
         workspace.init()
         given = {"kubeconfig_path": str(kubeconfig), **given}
-        images = workspace.values(image_variables(folder), given)
+        images = workspace.values(image_variables(workspace.folder), given)
         given |= {name: _pinned(image) for name, image in images.items() if image is not None}
         found = changes(workspace.plan(given), _live)
         print(f"{env} on {_server(kubeconfig)}: {review(found)}")
@@ -64,15 +64,14 @@ def plan(
 def show(env: Environment = "local") -> None:
     """Print the review of the saved plan again."""
     with _reported():
-        workspace = Workspace(environment_folder(env), terraform())
-        print(f"{env}: {review(changes(workspace.saved_plan(), _live))}")
+        print(f"{env}: {review(changes(_workspace(env).saved_plan(), _live))}")
 
 
 @app.command()
 def apply(env: Environment = "local") -> None:
     """Apply the saved plan and no other; it is refused if the configuration has changed since."""
     with _reported():
-        text = Workspace(environment_folder(env), terraform()).apply()
+        text = _workspace(env).apply()
         done = [line for line in text.splitlines() if line.startswith("Apply complete")]
         print(f"{env}: {done[0] if done else text}")
 
@@ -107,6 +106,11 @@ def test() -> None:
         program = terraform()
         for module in modules_with_tests():
             print(f"{module}: {run_tests(program, module)} passed")
+
+
+def _workspace(env: str) -> Workspace:
+    folder = environment_folder(env)
+    return Workspace(folder, terraform(), state_file(folder, _kubeconfig()))
 
 
 def _variables(others: list[str] | None, **named: str | None) -> dict[str, str]:

@@ -88,7 +88,7 @@ def terraform(search_path: str | None = None) -> Terraform:
     config_file = mirror / f"{address.split('/')[0]}.tfrc"
     text = cli_configuration(mirror, address)
     if not config_file.exists() or config_file.read_text(encoding="utf-8") != text:
-        _write_whole(config_file, text)
+        write_whole(config_file, text)
     return replace(bare, config_file=config_file, provider_address=address)
 
 
@@ -176,7 +176,8 @@ def _full_address(program: Terraform, version: str) -> str:
     return match[1]
 
 
-def _write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that a reader finds the old one or the new one, never a part."""
     partial = path.with_name(f"{path.name}.{os.getpid()}")
     partial.write_text(text, encoding="utf-8")
     partial.rename(path)

@@ -12,15 +12,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.paths import PROJECT
-from infra.tf.program import PROVIDER_SOURCE, Terraform
+from infra.paths import PROJECT, run_dir
+from infra.tf.program import PROVIDER_SOURCE, Terraform, write_whole
 
 TERRAFORM = PROJECT / "infra/terraform"
 ENVIRONMENTS = TERRAFORM / "envs"
 # What a plan is made from, besides the variables given on the command line.
 _CONFIGURATION = ("*.tf", "*.tftpl", "*.tfvars")
 # As it stands in a state file, quoted within a JSON string.
-_STATE_PROVIDER = re.compile(rf'provider\[\\"([^"\\]+/{re.escape(PROVIDER_SOURCE)})\\"\]')
+_STATE_PROVIDER = re.compile(rf'provider\[\\"[^"\\]+/{re.escape(PROVIDER_SOURCE)}\\"\]')
 # Each object is one quick call to the API server; the provider's discovery alone may take up to 60 s, its own limit.
 PLAN_DEADLINE_S = 180
 APPLY_DEADLINE_S = 300
@@ -41,10 +41,11 @@ class Stamp:
 
 @dataclass(frozen=True)
 class Workspace:
-    """The folder of one environment, and the program that works in it."""
+    """The folder of one environment, the program that works in it, and where the state of its cluster lies."""
 
     folder: Path
     program: Terraform
+    state_file: Path
 
     @property
     def plan_file(self) -> Path:
@@ -78,19 +79,19 @@ class Workspace:
         if lock.exists() and locked_providers(lock.read_text(encoding="utf-8")) == {PROVIDER_SOURCE}:
             lock.unlink()
         self._adopt_state()
-        return self.program.run(self.folder, "init", "-no-color")
+        return self.program.run(
+            self.folder, "init", "-no-color", "-reconfigure", f"-backend-config=path={self.state_file}"
+        )
 
     def _adopt_state(self) -> None:
         """Let a state that the other product wrote (terraform's or tofu's) name the provider as this one does."""
-        state = self.folder / "terraform.tfstate"
-        if not state.exists():
+        if not self.state_file.exists():
             return
-        named = set(_STATE_PROVIDER.findall(state.read_text(encoding="utf-8")))
-        for other in sorted(named - {self.program.provider_address}):
-            self.program.run(self.folder, "get", "-no-color")  # without modules the state cannot be changed
-            self.program.run(
-                self.folder, "state", "replace-provider", "-auto-approve", other, self.program.provider_address
-            )
+        # Not by `state replace-provider`: it wants an initialised folder, and init wants the other product's provider.
+        text = self.state_file.read_text(encoding="utf-8")
+        adopted = _STATE_PROVIDER.sub(rf'provider[\\"{self.program.provider_address}\\"]', text)
+        if adopted != text:
+            write_whole(self.state_file, adopted)
 
     def values(self, names: list[str], given: dict[str, str]) -> dict[str, str | None]:
         """Return the values that the variables `names` would have: from `given`, else terraform.tfvars, else default.
@@ -195,6 +196,16 @@ def environment_folder(name: str) -> Path:
         known = sorted(file.parent.name for file in ENVIRONMENTS.glob("*/main.tf"))
         raise WorkspaceError(f'--env "{name}" is not an environment; there are {", ".join(known)}')
     return folder
+
+
+def state_file(folder: Path, kubeconfig: Path) -> Path:
+    """Return where the state of the objects in one cluster lies.
+
+    For an embedded cluster that is its run folder: instances beside each other have a state each, and one that is gone
+    takes its state along. For any other cluster it is the environment's folder, as terraform itself would have it.
+    """
+    instances = run_dir().parent
+    return (kubeconfig.parent if kubeconfig.is_relative_to(instances) else folder) / "terraform.tfstate"
 
 
 def image_variables(folder: Path) -> list[str]:

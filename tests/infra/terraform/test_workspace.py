@@ -15,6 +15,7 @@ from infra.tf.workspace import (
     environment_folder,
     image_variables,
     locked_providers,
+    state_file,
 )
 from tests.infra.terraform.stand_in import program
 
@@ -33,7 +34,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     monkeypatch.setattr(subject, "PROJECT", tmp_path / "project")
     monkeypatch.setattr(subject, "TERRAFORM", terraform)
     monkeypatch.setattr(subject, "ENVIRONMENTS", terraform / "envs")
-    return Workspace(folder, program(tmp_path / "bin"))
+    return Workspace(folder, program(tmp_path / "bin"), tmp_path / "run/terraform.tfstate")
 
 
 def calls(workspace: Workspace) -> list[str]:
@@ -173,25 +174,34 @@ def test_init_removes_a_lock_that_holds_only_our_own_build(
     assert lock.exists() is kept
 
 
-@pytest.mark.parametrize(
-    ("named", "expected"),
-    [
-        (["tofu.example"], ["state replace-provider -auto-approve tofu.example/gavinbunney/kubectl"]),
-        (["terraform.example"], []),
-        ([], []),
-    ],
-)
-def test_init_takes_over_a_state_of_the_other_product(
-    workspace: Workspace, named: list[str], expected: list[str]
-) -> None:
+def test_init_is_told_where_the_state_lies(workspace: Workspace) -> None:
+    """The path is not in the configuration, and another one than last time is no question to answer."""
+    workspace.init()
+    assert calls(workspace) == [f"init -no-color -reconfigure -backend-config=path={workspace.state_file}"]
+
+
+@pytest.mark.parametrize("host", ["tofu.example", "terraform.example"])
+def test_init_takes_over_a_state_of_the_other_product(workspace: Workspace, host: str) -> None:
     """Terraform and OpenTofu name the provider differently; a state written by one can be planned by the other."""
     own = "terraform.example/gavinbunney/kubectl"
-    resources = [{"provider": f'provider["{host}/gavinbunney/kubectl"]'} for host in named]
-    (workspace.folder / "terraform.tfstate").write_text(json.dumps({"resources": resources * 2}), encoding="utf-8")
+    others = 'provider["other.example/hashicorp/aws"]'
+    resources = [{"provider": f'provider["{host}/gavinbunney/kubectl"]'}, {"provider": others}]
+    workspace.state_file.parent.mkdir()
+    workspace.state_file.write_text(json.dumps({"serial": 7, "resources": resources}, indent=2), encoding="utf-8")
     replace(workspace, program=replace(workspace.program, provider_address=own)).init()
-    changes = [line for line in calls(workspace) if line.startswith("state")]
-    assert changes == [f"{line} {own}" for line in expected]
-    assert calls(workspace)[-1] == "init -no-color"
+    assert json.loads(workspace.state_file.read_text(encoding="utf-8")) == {
+        "serial": 7,
+        "resources": [{"provider": f'provider["{own}"]'}, {"provider": others}],
+    }
+
+
+def test_state_file_of_an_embedded_cluster_goes_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It lies in the instance's run folder; any other cluster's lies where terraform itself would put it."""
+    monkeypatch.setenv("CAREPATH_RUN_DIR", str(tmp_path / "run"))
+    folder = tmp_path / "envs/local"
+    embedded, other = tmp_path / "run/carepath/kubeconfig", tmp_path / "home/.kube/config"
+    assert state_file(folder, embedded) == tmp_path / "run/carepath/terraform.tfstate"
+    assert state_file(folder, other) == folder / "terraform.tfstate"
 
 
 def test_environment_that_does_not_exist_is_refused_with_those_there_are() -> None:

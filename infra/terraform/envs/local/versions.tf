@@ -1,6 +1,9 @@
 terraform {
   required_version = ">= 1.9"
 
+  # The path is given by `python -m infra.tf`: an embedded cluster keeps its state beside itself, and takes it along.
+  backend "local" {}
+
   required_providers {
     kubectl = {
       source  = "gavinbunney/kubectl"
