@@ -75,9 +75,10 @@ def status(name: Name = DEFAULT_NAME) -> None:
     """Show every component; ends in 1 unless all are healthy."""
     record = _record(name)
     instance = record.instance
-    engine = instance.docker_socket if record.own_docker else "the host's"
-    print(f"cluster {name}: API server {instance.server}, load balancer {instance.loopback_ip}")
-    print(f"registry {instance.registry_url}, Docker engine {engine}")
+    print(f"cluster {name}: API server {instance.server}")
+    if not instance.settings.control_plane_only:
+        engine = instance.docker_socket if record.own_docker else "the host's"
+        print(f"load balancer {instance.loopback_ip}, registry {instance.registry_url}, Docker engine {engine}")
     components = launcher.status(record)
     for component in components:
         pid = f"pid {component.pid}" if component.pid else ""

@@ -6,14 +6,14 @@ from infra.cluster.instance import REGISTRY_NAME, Record
 def variables(record: Record) -> dict[str, str]:
     """Return name and value of each; PATH holds only the folder to put in front."""
     instance = record.instance
-    found = {
-        "KUBECONFIG": str(instance.kubeconfig),
-        "CAREPATH_REGISTRY": REGISTRY_NAME,
-        "CAREPATH_REGISTRY_URL": instance.registry_url,
-        # Its clean-up container's image could not be pulled; the tests remove what they start.
-        "TESTCONTAINERS_RYUK_DISABLED": "true",
-        "PATH": str(instance.run / "bin"),
-    }
+    found = {"KUBECONFIG": str(instance.kubeconfig), "PATH": str(instance.run / "bin")}
+    if not instance.settings.control_plane_only:
+        found |= {
+            "CAREPATH_REGISTRY": REGISTRY_NAME,
+            "CAREPATH_REGISTRY_URL": instance.registry_url,
+            # Its clean-up container's image could not be pulled; the tests remove what they start.
+            "TESTCONTAINERS_RYUK_DISABLED": "true",
+        }
     if record.own_docker:
         found |= {
             "DOCKER_HOST": f"unix://{instance.docker_socket}",

@@ -133,7 +133,7 @@ def _create(name: str, settings: Settings) -> Instance:
         record = Record(instance, programs, ready=False, own_docker=own_docker)
         instance.run.mkdir(parents=True, mode=0o711)  # no listing, but sockets and kubeconfig can be opened by path
         record.save()
-    say(f"cluster {name}: until `down`, this host will have")
+    say(f"cluster {name}: until `down --name {name}`, this host will have")
     for change in preflight.changes(instance, host):
         say(f"  - {change}")
     try:

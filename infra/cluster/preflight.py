@@ -110,14 +110,18 @@ def require(instance: Instance, host: Host) -> None:
 
 def changes(instance: Instance, host: Host) -> list[str]:
     """Return what `up` will change on the host, for a person to read before it happens."""
-    docker = "a Docker engine of its own" if host.own_docker else "no Docker engine: the host's is used as it is"
-    return [
+    lines = [
         f"files below {instance.run} (a sparse file of {instance.settings.disk_gib} GiB as the node's disk)",
         f"network interface {instance.interface} with {instance.host_ip}/30",
-        f"load balancer and registry on {instance.loopback_ip}, ports 80 (as Services ask) and {REGISTRY_PORT}",
         f"cgroup {instance.cgroup} in {len(cgroups.hierarchies())} hierarchies",
+    ]
+    if instance.settings.control_plane_only:
+        return [*lines, "processes in a network and a mount namespace of their own"]
+    docker = "a Docker engine of its own" if host.own_docker else "no Docker engine: the host's is used as it is"
+    return [
+        *lines,
+        f"load balancer and registry on {instance.loopback_ip}, ports 80 (as Services ask) and {REGISTRY_PORT}",
         f"processes in a network and a mount namespace of their own, among them {docker}",
-        f"all of it goes with `python -m infra.cluster down --name {instance.name}`",
     ]
 
 

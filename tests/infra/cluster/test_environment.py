@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from infra.cluster.environment import variables
-from infra.cluster.instance import Instance, Programs, Record
+from infra.cluster.instance import Instance, Programs, Record, Settings
 
 PROGRAMS = Programs(Path("/cache/kube"), Path("/cache/metrics-server"))
 
@@ -23,3 +23,12 @@ def test_engine_of_the_host_is_left_to_its_own_settings(instance: Instance) -> N
     found = variables(Record(replace(instance, index=0), PROGRAMS, ready=True, own_docker=False))
     assert not {"DOCKER_HOST", "TESTCONTAINERS_HOST_OVERRIDE"} & set(found)
     assert found["TESTCONTAINERS_RYUK_DISABLED"] == "true"
+
+
+def test_control_plane_alone_has_a_kubeconfig_and_no_registry(instance: Instance) -> None:
+    """A variable that points at nothing would be believed."""
+    alone = replace(instance, settings=Settings(control_plane_only=True))
+    assert variables(Record(alone, PROGRAMS, ready=True, own_docker=False)) == {
+        "KUBECONFIG": f"{instance.run}/kubeconfig",
+        "PATH": f"{instance.run}/bin",
+    }

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from infra.cluster.instance import Instance
+from infra.cluster.instance import Instance, Settings
 from infra.cluster.preflight import Host, UnsuitableHostError, changes, problems, read_host, require
 
 GOOD = Host(
@@ -101,3 +101,12 @@ def test_changes_say_whether_a_docker_engine_is_started(instance: Instance) -> N
     """A running engine is used and never reconfigured, and the list says so."""
     assert any("a Docker engine of its own" in line for line in changes(instance, GOOD))
     assert any("the host's is used as it is" in line for line in changes(instance, replace(GOOD, own_docker=False)))
+
+
+def test_changes_of_a_control_plane_name_no_registry_and_no_engine(instance: Instance) -> None:
+    """What is not started is not announced."""
+    alone = replace(instance, settings=Settings(control_plane_only=True))
+    text = "\n".join(changes(alone, GOOD))
+    assert "carepath1 with 10.90.1.1/30" in text
+    assert "registry" not in text
+    assert "Docker" not in text
