@@ -101,9 +101,7 @@ def test_registry_that_does_not_answer_is_named_with_the_reason() -> None:
 
 def test_tag_of_another_registry_is_refused() -> None:
     """A tag is never looked up in a registry it does not name."""
-    with pytest.raises(
-        RegistryError, match=r"only tags of localhost:5000 .* ecr\.example by its digest"
-    ):
+    with pytest.raises(RegistryError, match=r"only tags of localhost:5000 .* ecr\.example by its digest"):
         REGISTRY.resolved("ecr.example/carepath-chat-api:v2.0")
 
 

@@ -42,7 +42,7 @@ def test_program_that_prints_no_version_is_refused(tmp_path: Path) -> None:
 def test_command_can_be_pasted(tmp_path: Path) -> None:
     """Everything the run depends on is in the argument list: configuration, folder, no prompt and no call home."""
     terraform_script(tmp_path)
-    command = renderer(str(tmp_path)).command(Path("/work tree/envs/local"), "plan", "-out=plan.out")
+    command = renderer(str(tmp_path)).command(Path("/a tree/envs/local"), "plan", "-out=plan.out")
     assert command == [
         "env",
         "TF_CLI_CONFIG_FILE=/dev/null",
@@ -50,7 +50,7 @@ def test_command_can_be_pasted(tmp_path: Path) -> None:
         "TF_INPUT=0",
         "TF_IN_AUTOMATION=1",
         str(tmp_path / "terraform"),
-        "-chdir=/work tree/envs/local",
+        "-chdir=/a tree/envs/local",
         "plan",
         "-out=plan.out",
     ]
