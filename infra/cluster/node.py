@@ -65,10 +65,14 @@ def disconnect(instance: Instance) -> None:
     Raises:
         NodeError: it cannot be removed.
     """
-    if Path("/sys/class/net", instance.interface).exists():
-        try:
-            run(["ip", "link", "delete", instance.interface])
-        except CommandError as error:
+    interface = Path("/sys/class/net", instance.interface)
+    if not interface.exists():
+        return
+    try:
+        run(["ip", "link", "delete", instance.interface])
+    except CommandError as error:
+        # The kernel, taking the namespace down at the same time, may have been faster.
+        if interface.exists():
             raise NodeError(f"node of instance {instance.name}: {error}") from error
 
 
