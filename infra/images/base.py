@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from infra.commands import CommandError, run
+from infra.commands import SYSTEM_PATH, CommandError, run
 from infra.images.engine import Engine
 from infra.images.keys import key
 from infra.paths import PROJECT, cache_dir
@@ -110,7 +110,7 @@ def debian_mirror() -> str:
 def _make_tar(tar: Path) -> None:
     if os.geteuid() != 0 or sys.platform != "linux":
         raise BaseError(f"{tar.name}: debootstrap needs root on Linux")
-    if shutil.which("debootstrap") is None:
+    if shutil.which("debootstrap", path=f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}") is None:
         raise BaseError(f"{tar.name}: debootstrap is not installed; `make setup` installs it")
     mirror = debian_mirror()
     tar.parent.mkdir(parents=True, exist_ok=True)

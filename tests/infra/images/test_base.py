@@ -47,10 +47,11 @@ def test_mirror_without_a_source_of_the_release_says_how_to_name_one(bin_folder:
     )
 
 
-@pytest.mark.usefixtures("bin_folder")
-def test_mirror_without_apt_says_how_to_name_one() -> None:
-    """A machine without apt-get gets the same advice, and the reason."""
-    with pytest.raises(BaseError, match="apt cannot be asked for its Debian mirror; set CAREPATH_DEBIAN_MIRROR"):
+def test_mirror_with_an_apt_that_fails_says_how_to_name_one(bin_folder: Path) -> None:
+    """Where apt cannot say, the advice is the same, with apt's own words below it."""
+    apt_get(bin_folder, "E: The list of sources could not be read.\\n", status=100)
+    expected = r"(?s)apt cannot be asked for its Debian mirror; set CAREPATH_DEBIAN_MIRROR.*\| E: The list of sources"
+    with pytest.raises(BaseError, match=expected):
         debian_mirror()
 
 
