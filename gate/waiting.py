@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 from gate.causes import Cause
 from gate.diagnosis.deployments import examine
@@ -36,6 +37,13 @@ FIGURES_S = 60.0
 
 #: What a rollout in good order passes through: out of time in one of these, nothing is known to be wrong.
 _UNDECIDED = frozenset({Cause.ROLLOUT_IN_PROGRESS, Cause.ROLLOUT_OLD_PODS_LEFT})
+
+
+class ReadLog(Protocol):
+    """Reads the log of one container; ``ClusterReader.logs`` is one."""
+
+    def __call__(self, pod: str, container: str, *, previous: bool) -> LogTail:
+        """Return the log; raises a ReadError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +75,7 @@ def wait_for_rollout(
     sleep: Callable[[float], object] = time.sleep,
     poll_s: float = POLL_S,
     on_snapshot: Callable[[Snapshot], object] | None = None,
-    read_log: Callable[[str, str], LogTail] | None = None,
+    read_log: ReadLog | None = None,
 ) -> Waited:
     """Wait until the rollout is settled and stable, doomed, or out of time.
 
@@ -83,8 +91,8 @@ def wait_for_rollout(
         sleep: pauses for so many seconds.
         poll_s: seconds between two reads.
         on_snapshot: is handed every snapshot read.
-        read_log: returns the log of a container's previous instance, for pod and container; asked once at the end,
-            where an exit code alone does not say why a container ended. Nothing of the log is shown.
+        read_log: asked once at the end, where an exit code alone does not say why a container ended. Nothing of the log
+            is shown.
     """
     wait = _Wait(deployment=deployment, window_s=window_s, timeout_s=timeout_s, clock=clock, started=clock())
     while True:
@@ -191,7 +199,7 @@ class _Wait:
                 return rollout_verdict(self.snapshot, deployment=self.deployment, window=self.window)
         return self._out_of_time() if self.left_s <= 0 else None
 
-    def explained(self, verdict: Verdict, read_log: Callable[[str, str], LogTail] | None) -> Verdict:
+    def explained(self, verdict: Verdict, read_log: ReadLog | None) -> Verdict:
         """Return the verdict with what the log of the container at fault adds, if there is one and it can be read."""
         if read_log is None or self.snapshot is None or verdict.cause not in SPEECHLESS:
             return verdict
@@ -199,9 +207,10 @@ class _Wait:
         if whose is None:
             return verdict
         try:
-            return explained(self.snapshot, verdict, read_log(*whose))
+            tail = read_log(whose.pod, whose.container, previous=whose.previous)
         except ReadError:
             return verdict  # the exit code is known; a log that is gone takes nothing away from it
+        return explained(self.snapshot, verdict, tail)
 
     def ended(self, verdict: Verdict) -> Waited:
         """Return the result, with the series that the report draws."""

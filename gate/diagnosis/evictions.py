@@ -32,7 +32,7 @@ def ended_faults(snapshot: Snapshot, pods: Sequence[Pod]) -> tuple[PodFault, ...
     What ended within EVICTION_SPAN_S is a FAIL, and final the second time in that span; older ends are a WARN.
     """
     ended = sorted(
-        ((seconds_between(_ended_at(pod), snapshot.read_at) or 0.0, pod) for pod in pods if pod.phase == "Failed"),
+        ((seconds_between(_ended_at(pod), snapshot.read_at) or 0.0, pod) for pod in pods if _has_failed(pod)),
         key=lambda each: each[0],
     )
     told = [(pod, age_s < tolerances.EVICTION_SPAN_S, *_explained(snapshot, pod)) for age_s, pod in ended]
@@ -52,6 +52,15 @@ def ended_faults(snapshot: Snapshot, pods: Sequence[Pod]) -> tuple[PodFault, ...
         )
         for pod, recent, cause, what, remedy in told
     )
+
+
+def _has_failed(pod: Pod) -> bool:
+    """Return whether the pod ended against anybody's will.
+
+    A pod that is being deleted ends as Failed too if its process answers SIGTERM with anything but exit code 0: that is
+    scaling down, unless a disruption is what deletes it.
+    """
+    return pod.phase == "Failed" and (not pod.terminating or bool(disruption(pod)))
 
 
 def _ended_at(pod: Pod) -> datetime | None:

@@ -83,7 +83,7 @@ def _pod_changes(old: Pod | None, new: Pod, revision: int | None) -> Iterator[st
         yield f"{named} is being deleted"
     elif new.ready != was_ready and not new.terminating:
         yield f"{named} {'ready' if new.ready else 'not ready any more'}"
-    if new.phase == "Failed" and (old is None or old.phase != "Failed"):
+    if new.phase == "Failed" and not new.terminating and (old is None or old.phase != "Failed"):
         yield f"{named} failed ({new.reason or 'no reason given'})"
     for status in new.statuses:
         earlier = old.status(status.name) if old is not None else None

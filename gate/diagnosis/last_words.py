@@ -87,12 +87,27 @@ _RULES: tuple[_Rule, ...] = (
 )
 
 
-def speaker(rollout: Rollout, verdict: Verdict) -> tuple[str, str] | None:
-    """Return pod and container whose log may explain the verdict, None if its cause says enough."""
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Whose log to read. ``previous`` as the API means it: of the instance before the one that runs or ended last."""
+
+    pod: str
+    container: str
+    previous: bool
+
+
+def speaker(rollout: Rollout, verdict: Verdict) -> Speaker | None:
+    """Return whose log may explain the verdict, None if its cause says enough.
+
+    Of a container that is down, the log of its last instance is the current one; the kubelet keeps only one dead
+    instance (--maximum-dead-containers-per-container), so that the one before is gone.
+    """
     if verdict.cause not in SPEECHLESS:
         return None
     found = next((fault for fault in rollout.pod_faults if fault.cause is verdict.cause), None)
-    return (found.pod, found.container) if found else None
+    pod = next((each for each in rollout.pods if found and each.name == found.pod), None)
+    status = pod.status(found.container) if pod and found else None
+    return Speaker(pod.name, status.name, status.state.kind == "running") if pod and status else None
 
 
 def explained(snapshot: Snapshot, verdict: Verdict, tail: LogTail) -> Verdict:

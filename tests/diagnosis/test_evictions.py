@@ -139,6 +139,17 @@ def test_preemption_by_the_scheduler_is_read_from_its_condition() -> None:
     assert fault.cause is Cause.POD_PREEMPTED
 
 
+def test_pod_that_is_scaled_down_has_not_failed() -> None:
+    """A process that answers SIGTERM with exit code 143 leaves its pod Failed on the way out; seen when scaling down."""
+    assert told(failed("", deleted_at=make.ago(-5))) == ()
+
+
+def test_pod_that_a_disruption_deletes_has_failed() -> None:
+    """A preempted pod is deleted as well, and its condition says by whom."""
+    target = make.condition("DisruptionTarget", reason="PreemptionByScheduler")
+    assert told(failed("", deleted_at=make.ago(-5), conditions=(target,)))
+
+
 def test_pod_that_runs_has_not_ended() -> None:
     """Only phase Failed is an end."""
     assert told(make.pod()) == ()

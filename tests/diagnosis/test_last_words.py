@@ -4,9 +4,9 @@ import pytest
 
 from gate.causes import Cause
 from gate.diagnosis.deployments import examine
-from gate.diagnosis.last_words import explained, speaker
+from gate.diagnosis.last_words import Speaker, explained, speaker
 from gate.diagnosis.rollout import rollout_verdict
-from gate.records import LogTail, Snapshot
+from gate.records import ContainerState, LogTail, Snapshot
 from gate.verdict import Verdict
 from tests.diagnosis import factories as make
 
@@ -72,10 +72,13 @@ def test_log_that_says_nothing_known_changes_nothing() -> None:
     assert told("shutting down", "an Error: occurred") == verdict
 
 
-def test_speaker_is_the_container_at_fault() -> None:
-    """The log of the pod and container that the verdict is about, and of no other."""
-    snapshot, verdict = crashed()
-    assert speaker(examine(snapshot, make.DEPLOYMENT), verdict) == (snapshot.pods[0].name, make.CONTAINER)
+@pytest.mark.parametrize(("state", "previous"), [(make.waiting("CrashLoopBackOff"), False), (make.running(3), True)])
+def test_speaker_is_the_instance_that_ended(state: ContainerState, *, previous: bool) -> None:
+    """Of a container that is down it is the current log, of one that runs again the previous."""
+    pod = make.unready_pod(state, status={"restarts": 2, "last_state": make.terminated(1)})
+    snapshot = make.rollout_snapshot(pod)
+    verdict = rollout_verdict(snapshot, deployment=make.DEPLOYMENT)
+    assert speaker(examine(snapshot, make.DEPLOYMENT), verdict) == Speaker(pod.name, make.CONTAINER, previous)
 
 
 def test_cause_that_says_enough_needs_no_log() -> None:

@@ -10,7 +10,7 @@ from gate.causes import Cause
 from gate.readers.errors import Denied, ReadError, Unreachable
 from gate.records import LogTail, Snapshot
 from gate.verdict import Status
-from gate.waiting import UNREACHABLE_S, Waited, wait_for_rollout
+from gate.waiting import UNREACHABLE_S, ReadLog, Waited, wait_for_rollout
 from tests.diagnosis import factories as make
 
 
@@ -199,7 +199,7 @@ def crashing() -> Snapshot:
     return make.rollout_snapshot(make.unready_pod(make.waiting("CrashLoopBackOff"), status=status))
 
 
-def waited_with_log(read_log: Callable[[str, str], LogTail]) -> Waited:
+def waited_with_log(read_log: ReadLog) -> Waited:
     """Return the wait for a crashing rollout whose logs are read so."""
     world = World([crashing()])
     return wait_for_rollout(
@@ -215,21 +215,21 @@ def waited_with_log(read_log: Callable[[str, str], LogTail]) -> Waited:
 
 def test_wait_for_a_crash_asks_the_log_once_why() -> None:
     """Incident 16: with runc 1.1 only the log tells an image for another processor from any other exit code 1."""
-    asked: list[tuple[str, str]] = []
+    asked: list[tuple[str, str, bool]] = []
 
-    def read_log(pod: str, container: str) -> LogTail:
-        asked.append((pod, container))
-        return LogTail(pod=pod, container=container, previous=True, lines=("exec /app: exec format error",))
+    def read_log(pod: str, container: str, *, previous: bool) -> LogTail:
+        asked.append((pod, container, previous))
+        return LogTail(pod=pod, container=container, previous=previous, lines=("exec /app: exec format error",))
 
     waited = waited_with_log(read_log)
     assert waited.verdict.cause is Cause.IMAGE_WRONG_PLATFORM
-    assert asked == [(f"{make.NEW_REPLICA_SET}-aaaaa", make.CONTAINER)]
+    assert asked == [(f"{make.NEW_REPLICA_SET}-aaaaa", make.CONTAINER, False)]
 
 
 def test_wait_for_a_crash_without_its_log_keeps_the_exit_code() -> None:
     """A log that may not be read takes nothing away from what is known."""
 
-    def read_log(pod: str, container: str) -> LogTail:
-        raise Denied("get", "pods/log", "carepath-demo", f"forbidden: {pod} {container}", status_code=403)
+    def read_log(pod: str, container: str, *, previous: bool) -> LogTail:
+        raise Denied("get", "pods/log", "carepath-demo", f"{pod} {container} {previous}", status_code=403)
 
     assert waited_with_log(read_log).verdict.cause is Cause.CONTAINER_EXITED
