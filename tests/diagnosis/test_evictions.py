@@ -140,7 +140,7 @@ def test_preemption_by_the_scheduler_is_read_from_its_condition() -> None:
 
 
 def test_pod_that_is_scaled_down_has_not_failed() -> None:
-    """A process that answers SIGTERM with exit code 143 leaves its pod Failed on the way out; seen when scaling down."""
+    """A process that answers SIGTERM with exit code 143 leaves its pod Failed on its way out."""
     assert told(failed("", deleted_at=make.ago(-5))) == ()
 
 
