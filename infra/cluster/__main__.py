@@ -54,12 +54,13 @@ def up(
         int, typer.Option(min=1, help="idle timeout of the load balancer")
     ] = Settings.lb_idle_timeout_s,
     *,
+    keep: Annotated[bool, typer.Option("--keep", help="leave a start that failed as it is, to look at")] = False,
     control_plane_only: Annotated[
         bool, typer.Option("--control-plane-only", help="no node: an API server only")
     ] = False,
 ) -> None:
     """Bring the cluster up; does nothing if it is up."""
-    launcher.up(name, Settings(disk_gib, lb_idle_timeout_s, control_plane_only))
+    launcher.up(name, Settings(disk_gib, lb_idle_timeout_s, control_plane_only), keep=keep)
     option = "" if name == DEFAULT_NAME else f" --name {name}"
     say(f'next: eval "$({sys.executable} -m infra.cluster env{option})"')
 

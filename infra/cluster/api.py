@@ -39,6 +39,10 @@ class Api:
             base_url=instance.server, verify=context, trust_env=False, timeout=_REQUEST_TIMEOUT_S
         )
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
     def get(self, path: str) -> dict[str, Any]:
         """Return an object or a list.
 

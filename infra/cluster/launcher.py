@@ -62,8 +62,11 @@ class ComponentStatus:
         return self.state == "healthy"
 
 
-def up(name: str, settings: Settings) -> Instance:
-    """Bring the instance up, or leave it as it is if it is up; returns when the node is Ready and everything serves."""
+def up(name: str, settings: Settings, *, keep: bool = False) -> Instance:
+    """Bring the instance up, or leave it as it is if it is up; returns when the node is Ready and everything serves.
+
+    A start that fails or is interrupted is undone, unless `keep` asks for the wreck.
+    """
     if not preflight.is_privileged():
         # Before the lock, whose file only root can write: one message with everything that is missing here.
         index = free_index(checked_name(name), _taken_indices(name))
@@ -76,7 +79,7 @@ def up(name: str, settings: Settings) -> Instance:
         if run_dir(name).exists():
             say(f"cluster {name}: removing what an earlier run left")
             _remove(name)
-        return _create(name, settings)
+        return _create(name, settings, keep=keep)
 
 
 def down(name: str) -> bool:
@@ -120,7 +123,7 @@ def _keep(record: Record, settings: Settings) -> Instance:
     return instance
 
 
-def _create(name: str, settings: Settings) -> Instance:
+def _create(name: str, settings: Settings, *, keep: bool) -> Instance:
     instance = Instance(name, free_index(name, _taken_indices(name)), run_dir(name), settings)
     host = preflight.read_host(instance)
     preflight.require(instance, host)
@@ -142,8 +145,11 @@ def _create(name: str, settings: Settings) -> Instance:
         dataclasses.replace(record, ready=True).save()
     except BaseException:
         # On Ctrl-C as well: half a cluster is of no use. An error carries the last log lines with it.
-        say(f"cluster {name}: undoing what was started")
-        _remove(name)
+        if keep:
+            say(f"cluster {name}: kept as it is, logs in {instance.logs}; `down --name {name}` removes it")
+        else:
+            say(f"cluster {name}: undoing what was started")
+            _remove(name)
         raise
     say(f"cluster {name}: Ready in {time.monotonic() - started:.1f} s")
     return instance

@@ -5,17 +5,20 @@ from pathlib import Path
 
 import pytest
 
+from infra import binaries
 from infra.cluster import launcher, preflight
 from infra.cluster.instance import Instance, InstanceError, Programs, Record, Settings
 from infra.cluster.preflight import UnsuitableHostError
+from infra.cluster.process import ComponentError
 
 PROGRAMS = Programs(Path("/cache/kube"), Path("/cache/metrics-server"))
 
 
 @pytest.fixture
 def run_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the folder of all instances."""
+    """Return the folder of all instances, on a host without a Docker engine."""
     monkeypatch.setenv("CAREPATH_RUN_DIR", str(tmp_path))
+    monkeypatch.setattr(preflight, "docker_engine_answers", lambda: False)
     return tmp_path
 
 
@@ -39,6 +42,40 @@ def test_unprivileged_up_names_all_that_is_missing_and_touches_nothing(
     assert "this is user id 1000" in str(caught.value)
     assert "1000000000 are needed" in str(caught.value)
     assert list(run_folder.iterdir()) == []
+
+
+@pytest.fixture
+def failing_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every start fail after the record is written, on a host that nothing is wrong with."""
+
+    def fail(record: Record, pause: Path) -> None:
+        raise ComponentError(f"{record.instance.name} with {pause}: exited with status 1")
+
+    monkeypatch.setattr(preflight, "is_privileged", lambda: True)
+    monkeypatch.setattr(preflight, "problems", lambda *_: [])
+    monkeypatch.setattr(binaries, "binary", lambda tool: Path("/cache", tool.name))
+    monkeypatch.setattr(launcher, "_start_everything", fail)
+
+
+@pytest.mark.usefixtures("failing_start")
+def test_failed_start_is_undone(run_folder: Path) -> None:
+    """The error reaches the caller and nothing stays."""
+    with pytest.raises(ComponentError, match="dev with /cache/pause: exited with status 1"):
+        launcher.up("dev", Settings())
+    assert not run_folder.exists()
+
+
+@pytest.mark.usefixtures("failing_start")
+def test_failed_start_is_kept_when_asked_and_removed_by_down(
+    run_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the logs are and how to be rid of it is said."""
+    with pytest.raises(ComponentError):
+        launcher.up("dev", Settings(), keep=True)
+    assert f"logs in {run_folder}/dev/log; `down --name dev` removes it" in capsys.readouterr().err
+    assert (run_folder / "dev" / "instance.json").exists()
+    assert launcher.down("dev") is True
+    assert not run_folder.exists()
 
 
 def test_unusable_name_is_refused_before_any_path_is_made(run_folder: Path) -> None:
