@@ -23,6 +23,6 @@ def bench(gate: Gate) -> Bench:
         image,
         target.container.patient_api_image,
         model=target.model.name,
-        memory_bytes=declared.limits.memory_bytes if declared else None,
+        declared=declared,
         patients=target.acceptance.test_mrns,
     )

@@ -25,7 +25,7 @@ def test_image_runs_without_privileges(gate: Gate, bench: Bench) -> None:
 @pytest.mark.criterion("CON-2")
 def test_probes_tell_alive_from_ready(gate: Gate, bench: Bench) -> None:
     """/health answers while the model loads; /ready waits for it."""
-    gate.judge(probes_verdict(bench.start_samples()))
+    gate.judge(probes_verdict(bench.start_samples(), startup_budget_s=bench.startup_budget_s))
 
 
 @pytest.mark.criterion("CON-3")

@@ -101,7 +101,7 @@ class Traffic:
 
     clients: Sequence[Chat]
     patients: Sequence[str]
-    pause_s: float = 0.1
+    pause_s: float = 0.5
     answers: list[Answer] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)

@@ -126,29 +126,39 @@ def _privilege_findings(seen: Privileges, facts: tuple[Evidence, ...]) -> Iterat
         )
 
 
-def probes_verdict(samples: Sequence[ProbeSample]) -> Verdict:
-    """Return CON-2, of samples in the order in which they were taken."""
+def probes_verdict(samples: Sequence[ProbeSample], *, startup_budget_s: int | None) -> Verdict:
+    """Return CON-2.
+
+    An engine may hold the interpreter while it reads the weights; a startup probe keeps liveness away until then.
+
+    Args:
+        samples: in the order in which they were taken, from the start to the first ready one.
+        startup_budget_s: of the startup probe that the deploy declares, None where it declares none.
+    """
     subject = "container"
     alive = [sample for sample in samples if sample.health == HTTPStatus.OK]
-    loading = [sample for sample in alive if sample.ready == HTTPStatus.SERVICE_UNAVAILABLE]
+    loading = [sample for sample in samples if sample.ready == HTTPStatus.SERVICE_UNAVAILABLE]
     ready = [sample for sample in samples if sample.ready == HTTPStatus.OK]
+    silent = next((pair for pair in pairwise(samples) if _fell_silent(*pair)), None)
     facts = (
         Evidence(subject, "/health first 200", f"{alive[0].at_s:.2f} s" if alive else "never"),
-        Evidence(subject, "/ready 503 beside /health 200", f"{len(loading)} of {len(samples)} samples"),
+        Evidence(subject, "/ready 503", f"{len(loading)} of {len(samples)} samples"),
         Evidence(subject, "/ready first 200", f"{ready[0].at_s:.2f} s" if ready else "never"),
+        Evidence(subject, "/health silent while loading", f"from {silent[1].at_s:.2f} s on" if silent else "never"),
+        Evidence("Deployment", "startupProbe", f"{startup_budget_s} s" if startup_budget_s is not None else "none"),
     )
     if not alive:
         return _failed("CON-2", Cause.HEALTH_FAILED, "/health never came to 200.", facts, "Read the container's log.")
     if not ready:
         reason = f"/ready stayed away from 200 for {samples[-1].at_s:.0f} s."
-        return _failed(
-            "CON-2", Cause.MODEL_NOT_LOADED, reason, facts, "Read the container's log: the model did not load."
+        remedy = "Read the container's log: the model did not load."
+        return _failed("CON-2", Cause.MODEL_NOT_LOADED, reason, facts, remedy)
+    if silent and startup_budget_s is None:
+        reason = (
+            f"/health fell silent at {silent[1].at_s:.1f} s while the model was loaded, and no startup probe covers it."
         )
-    for before, after in pairwise(samples):
-        if before.health == HTTPStatus.OK and after.health != HTTPStatus.OK:
-            reason = f"/health was 200 at {before.at_s:.2f} s and {after.health or 'silent'} at {after.at_s:.2f} s."
-            remedy = "Keep loading and inference off the event loop: a liveness probe would kill this container."
-            return _failed("CON-2", Cause.HEALTH_FAILED, reason, facts, remedy)
+        remedy = "Declare a startup probe: without one the liveness probe kills the container while it loads."
+        return _failed("CON-2", Cause.HEALTH_FAILED, reason, facts, remedy)
     if not loading:
         return inconclusive(
             "CON-2",
@@ -163,6 +173,10 @@ def probes_verdict(samples: Sequence[ProbeSample]) -> Verdict:
         f"{ready[0].at_s:.1f} s and 200 after.",
         facts,
     )
+
+
+def _fell_silent(before: ProbeSample, after: ProbeSample) -> bool:
+    return before.health == HTTPStatus.OK and after.health != HTTPStatus.OK
 
 
 def contract_verdict(exchanges: Sequence[Exchange], answer: Answer) -> Verdict:

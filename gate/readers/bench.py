@@ -23,7 +23,7 @@ from testcontainers.core.network import Network
 from gate.diagnosis.container import Exchange, OfflineStart, Privileges, ProbeSample, Shutdown
 from gate.readers.chat import ChatClient
 from gate.readers.errors import Unreachable, excerpt
-from gate.records import Answer, Identity, Reply
+from gate.records import Answer, ContainerSpec, Identity, Reply
 
 CHAT_PORT = 8002
 PATIENT_PORT = 8001
@@ -71,15 +71,17 @@ class Bench:
     Attributes:
         image: reference of the service's image.
         model: LLM_MODE it runs with.
+        startup_budget_s: of the startup probe that the deploy declares, None where it declares none.
     """
 
     def __init__(
-        self, image: str, patient_image: str, *, model: str, memory_bytes: int | None, patients: tuple[str, ...]
+        self, image: str, patient_image: str, *, model: str, declared: ContainerSpec | None, patients: tuple[str, ...]
     ) -> None:
         self.image = image
         self.model = model
+        self.startup_budget_s = declared.startup.budget_s if declared and declared.startup else None
         self._patient_image = patient_image
-        self._memory_bytes = memory_bytes
+        self._memory_bytes = declared.limits.memory_bytes if declared else None
         self._patients = patients
 
     @contextmanager

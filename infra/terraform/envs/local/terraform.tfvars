@@ -1,11 +1,11 @@
-# The embedded cluster on a machine with 2 cores: 1930m CPU allocatable, of which CoreDNS, metrics-server and the patient
-# API ask for 250m. Four pods and one more during a rolling update ask for 1250m.
+# The embedded cluster on a machine with 2 cores: 1930m CPU allocatable, of which the patient API asks for 50m; CoreDNS and
+# metrics-server run beside the node. Three pods and one more during a rolling update ask for 1600m.
 chat_api_image    = "localhost:5000/carepath-chat-api:v2.0"
 llm_mode          = "SmolLM2-135M-Instruct"
 patient_api_image = "localhost:5000/carepath-patient-api:v1.0"
 
 resources = {
-  cpu_request_millicores = 250
+  cpu_request_millicores = 400 # less, and a trickle of questions would hold the autoscaler at its maximum
   cpu_limit_millicores   = 1000 # one of the two cores: the cluster itself needs the other
   memory_request_mib     = 512
   memory_limit_mib       = 1024
@@ -13,7 +13,7 @@ resources = {
 
 autoscaling = {
   min_replicas = 2
-  max_replicas = 4
+  max_replicas = 3
 
   scale_down_stabilization_s = 60 # Kubernetes waits 300 s; here a drill waits for it
 }
