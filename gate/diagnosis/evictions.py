@@ -58,9 +58,9 @@ def _has_failed(pod: Pod) -> bool:
     """Return whether the pod ended against anybody's will.
 
     A pod that is being deleted ends as Failed too if its process answers SIGTERM with anything but exit code 0: that is
-    scaling down, unless a disruption is what deletes it.
+    scaling down, or draining a node, unless the scheduler deletes it for a pod of higher priority.
     """
-    return pod.phase == "Failed" and (not pod.terminating or bool(disruption(pod)))
+    return pod.phase == "Failed" and (not pod.terminating or _was_preempted(pod))
 
 
 def _ended_at(pod: Pod) -> datetime | None:
@@ -70,16 +70,16 @@ def _ended_at(pod: Pod) -> datetime | None:
     return max((at for at in times if at is not None), default=pod.created_at)
 
 
-def disruption(pod: Pod) -> str:
-    """Return who is removing a pod that is being deleted, empty if nobody says so (API: condition DisruptionTarget)."""
+def _was_preempted(pod: Pod) -> bool:
+    """Return whether the scheduler took the pod away (API reference, condition DisruptionTarget)."""
     condition = pod.condition("DisruptionTarget")
-    return condition.reason if condition is not None and condition.status == "True" else ""
+    return condition is not None and condition.status == "True" and condition.reason == "PreemptionByScheduler"
 
 
 def _explained(snapshot: Snapshot, pod: Pod) -> tuple[Cause, str, str]:
     if pod.reason == "Evicted":
         return _evicted(pod)
-    if pod.reason == "Preempting" or disruption(pod) == "PreemptionByScheduler":
+    if pod.reason == "Preempting" or _was_preempted(pod):
         return (
             Cause.POD_PREEMPTED,
             "it had to make room for a pod of higher priority",

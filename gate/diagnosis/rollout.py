@@ -106,8 +106,9 @@ def _complete(snapshot: Snapshot, rollout: Rollout, window: StableWindow | None)
     watched = f" and stayed so for {duration(window.watched_s)}" if window else ""
     return passed(
         "POD-1",
-        f"All {count(len(rollout.pods), 'pod')} of revision {deployment.revision} of {deployment.name} run and are "
-        f"ready{watched}; none restarted, none of an older revision is left.",
+        f"{_all(len(rollout.pods))} of revision {deployment.revision} of {deployment.name} "
+        f"{'runs and is' if len(rollout.pods) == 1 else 'run and are'} ready{watched}; "
+        f"none restarted, none of an older revision is left.",
         (
             Evidence(f"Deployment/{deployment.name}", "revision", str(deployment.revision), snapshot.read_at),
             Evidence(
@@ -119,6 +120,10 @@ def _complete(snapshot: Snapshot, rollout: Rollout, window: StableWindow | None)
             *(_ready(pod) for pod in rollout.pods),
         ),
     )
+
+
+def _all(pods: int) -> str:
+    return "The only pod" if pods == 1 else f"All {pods} pods"
 
 
 def _ready(pod: Pod) -> Evidence:
@@ -172,7 +177,8 @@ def digest_verdict(
         findings,
         passed(
             "POD-2",
-            f"All {count(len(running), 'pod')} of {deployment} run {wanted}, as {intended_source} declares.",
+            f"{_all(len(running))} of {deployment} {'runs' if len(running) == 1 else 'run'} {wanted}, "
+            f"as {intended_source} declares.",
             evidence or (Evidence(f"Deployment/{deployment}", "pods", "0", snapshot.read_at),),
         ),
     )

@@ -139,13 +139,15 @@ def test_preemption_by_the_scheduler_is_read_from_its_condition() -> None:
     assert fault.cause is Cause.POD_PREEMPTED
 
 
-def test_pod_that_is_scaled_down_has_not_failed() -> None:
+@pytest.mark.parametrize("by", ["", "EvictionByEvictionAPI", "DeletionByTaintManager"])
+def test_pod_that_is_scaled_down_or_drained_has_not_failed(by: str) -> None:
     """A process that answers SIGTERM with exit code 143 leaves its pod Failed on its way out."""
-    assert told(failed("", deleted_at=make.ago(-5))) == ()
+    conditions = (make.condition("DisruptionTarget", reason=by),) if by else ()
+    assert told(failed("", deleted_at=make.ago(-5), conditions=conditions)) == ()
 
 
-def test_pod_that_a_disruption_deletes_has_failed() -> None:
-    """A preempted pod is deleted as well, and its condition says by whom."""
+def test_pod_that_is_preempted_has_failed_although_it_is_deleted() -> None:
+    """Somebody else's pod took its room, and will again."""
     target = make.condition("DisruptionTarget", reason="PreemptionByScheduler")
     assert told(failed("", deleted_at=make.ago(-5), conditions=(target,)))
 

@@ -36,6 +36,13 @@ def test_complete_rollout_passes_with_evidence_of_each_pod() -> None:
     }
 
 
+def test_single_pod_passes_in_the_singular() -> None:
+    """One replica is a rollout too."""
+    assert judged(make.rollout_snapshot(make.pod())).reason.startswith(
+        "The only pod of revision 2 of chat-api runs and is"
+    )
+
+
 def test_rollback_to_an_older_replica_set_is_the_newest_revision() -> None:
     """`rollout undo` gives the old ReplicaSet a new number; its age says nothing."""
     old, new = replace(make.old_replica_set(desired=2, current=2), revision=3), make.replica_set(desired=0, current=0)
