@@ -18,7 +18,7 @@ import typer
 
 from gate.report.terminal import render_terminal
 from gate.report.write import read_report
-from infra.cluster.environment import variables
+from infra.cluster.environment import completed
 from infra.cluster.instance import load_record
 from infra.paths import DEFAULT_NAME, PROJECT
 from infra.progress import say
@@ -60,7 +60,10 @@ def main(
 def _embedded(report: Path) -> None:
     """Bring the embedded cluster to v1, upgrade it to v2 under requests, and judge it with every tier."""
     _step("embedded cluster", [PYTHON, "-m", "infra.cluster", "up"])
-    os.environ.update(_environment())
+    record = load_record(DEFAULT_NAME)
+    if record is None:
+        raise StepError("the embedded cluster is up and left no record; `python -m infra.cluster status` tells more")
+    os.environ.update(completed(record))
     _step("images: base, wheelhouse, build, push", [PYTHON, "-m", "infra.images"])
     _step(f"plan {OLD}, the mock", _plan(OLD, "mock"))
     _step(f"deploy {OLD}", _rollout(report.with_name(f"{report.name}-{OLD}")))
@@ -112,15 +115,6 @@ def _step(name: str, command: Sequence[str], *, judged: bool = False) -> None:
     say(f"--- {name}: {time.monotonic() - started:.1f} s")
     if status not in (JUDGED if judged else {0}):
         raise StepError(f"step {name!r} ended with exit status {status}: {shlex.join(command)}")
-
-
-def _environment() -> dict[str, str]:
-    """Return what `python -m infra.cluster env` exports, with PATH completed by this process's own."""
-    record = load_record(DEFAULT_NAME)
-    if record is None:
-        raise StepError("the embedded cluster is up and left no record; `python -m infra.cluster status` tells more")
-    found = variables(record)
-    return {**found, "PATH": os.pathsep.join((found["PATH"], os.environ.get("PATH", os.defpath)))}
 
 
 if __name__ == "__main__":

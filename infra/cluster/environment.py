@@ -1,6 +1,14 @@
-"""The variables that point other programs at a cluster: the one thing they need to know about it. Pure."""
+"""The variables that point other programs at a cluster: the one thing they need to know about it."""
+
+import os
 
 from infra.cluster.instance import REGISTRY_NAME, Record
+
+
+def completed(record: Record) -> dict[str, str]:
+    """Return the variables for a process that this one starts: PATH keeps what it held."""
+    found = variables(record)
+    return {**found, "PATH": os.pathsep.join((found["PATH"], os.environ.get("PATH", os.defpath)))}
 
 
 def variables(record: Record) -> dict[str, str]:
