@@ -20,7 +20,17 @@ from infra.cluster.instance import Instance, load_record
 from infra.commands import run
 
 # Where container software is known to write on a host, two levels deep.
-WATCHED = ("/etc", "/opt", "/run", "/var/lib", "/var/log", "/usr/libexec", "/lib/systemd", "/root", "/dev/mapper")
+WATCHED = (
+    "/etc",
+    "/opt",
+    "/run",
+    "/var/lib",
+    "/var/log",
+    "/usr/libexec",
+    "/lib/systemd",
+    str(Path.home()),
+    "/dev/mapper",
+)
 
 
 def cluster(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:

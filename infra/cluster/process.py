@@ -189,6 +189,6 @@ def _environment() -> dict[str, str]:
     """Return what components inherit: nothing of the caller's proxies, GODEBUG or KUBECONFIG may change them."""
     return {
         "PATH": SYSTEM_PATH,
-        "HOME": "/root",
+        "HOME": str(Path.home()),
         "LC_ALL": "C.UTF-8",
     }
