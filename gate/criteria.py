@@ -13,10 +13,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Tier = Literal["preflight", "container", "acceptance", "load", "rollback", "soak"]
+Tier = Literal["preflight", "container", "acceptance", "rollback", "load"]
 
 #: In the order in which a deploy goes through them.
-TIERS: tuple[Tier, ...] = ("preflight", "container", "acceptance", "rollback", "load", "soak")
+TIERS: tuple[Tier, ...] = ("preflight", "container", "acceptance", "rollback", "load")
 #: Tiers that change the cluster (and put it back), and therefore need permission.
 DRILLS: frozenset[Tier] = frozenset({"load", "rollback"})
 
@@ -40,7 +40,7 @@ class Criterion(BaseModel):
     id: str = Field(pattern=r"^[A-Z]{3,4}-\d$")
     tier: Tier
     statement: str = Field(min_length=1)
-    needs: tuple[Literal["cluster", "plan", "registry", "image", "model"], ...] = ()
+    needs: tuple[Literal["cluster", "plan", "registry", "image"], ...] = ()
     thresholds: Mapping[str, Threshold] = Field(default_factory=dict)
 
 

@@ -13,7 +13,6 @@ FOLDERS: dict[Tier, str] = {
     "acceptance": "acceptance",
     "rollback": "drills",
     "load": "drills",
-    "soak": "drills",
 }
 
 

@@ -160,7 +160,7 @@ class Target(_Section):
             "plan": self.desired.plan is not None,
             "registry": self.registry.reader != "none",
             "image": self.container is not None,
-        }.get(need, True)
+        }[need]
 
     def differing(self) -> dict[str, str]:
         """Return the settings that have a default and differ from it, dotted key to value, for the header."""
@@ -188,7 +188,7 @@ def load_target(name_or_path: str, root: Path) -> Target:
         raise TargetError(f"target {name_or_path!r}: no file {path}; known targets: {', '.join(known) or 'none'}")
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise TargetError(f"target {path}: not readable as TOML: {error}") from error
     try:
         return Target.model_validate(raw)

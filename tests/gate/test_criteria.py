@@ -28,7 +28,7 @@ def test_each_criterion_has_exactly_one_test() -> None:
 
 def test_tiers_of_table_are_those_with_tests() -> None:
     """No tier is offered that has nothing to judge."""
-    assert {row.tier for row in criteria().values()} <= set(TIERS)
+    assert {row.tier for row in criteria().values()} == set(TIERS)
 
 
 def test_threshold_unknown_names_those_there_are() -> None:
