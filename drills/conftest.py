@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from gate.context import Gate
-from gate.drilling import Change, drill, previous_revision
+from gate.drilling import Change, drill, previous_replica_set
 from gate.observing import Chat, Interview
 from gate.records import ReplicaSet
 
@@ -40,16 +40,15 @@ def roll(gate: Gate, users: Sequence[Chat]) -> Roll | None:
     target = gate.target
     cluster, settings = target.cluster, target.acceptance
     before = gate.snapshot()
-    revision = previous_revision(before, cluster.deployment)
     current = before.deployment(cluster.deployment)
-    if revision is None or current is None or current.revision is None:
+    previous = previous_replica_set(before, cluster.deployment)
+    if previous is None or previous.revision is None or current is None or current.revision is None:
         return None
-    previous = next(each for each in before.replica_sets if each.revision == revision)
     limits = {"window_s": settings.stable_window_s, "timeout_s": settings.rollout_timeout_s}
     journal = gate.root / "reports" / "drill-journal.json"
     with drill(gate.reader, cluster.deployment, journal) as running:
         traffic = users[:TRAFFIC_CLIENTS]
-        back = running.roll(revision, traffic, settings.test_mrns, **limits)
+        back = running.roll(previous.revision, traffic, settings.test_mrns, **limits)
         snapshot = back.waited.snapshot or gate.reader.snapshot()
         asked = gate.ask(gate.ready_pods(snapshot), samples=0)
         forth = running.roll(current.revision, traffic, settings.test_mrns, **limits)

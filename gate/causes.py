@@ -21,6 +21,7 @@ class Cause(StrEnum):
     GATE_TIMED_OUT = "gate.timed_out"
     GATE_SKIPPED = "gate.skipped"
     GATE_NO_VERDICT = "gate.no_verdict"
+    GATE_DRILL_REFUSED = "gate.drill_refused"
 
     # Rollout
     ROLLOUT_NOT_FOUND = "rollout.not_found"

@@ -6,13 +6,14 @@ one command that restores the state from before.
 # mypy: disallow-untyped-calls=False
 # Most of kubernetes has no annotations, and its generated models refuse plain objects.
 
+import copy
 import json
 import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -20,33 +21,37 @@ from pathlib import Path
 from typing import Any
 
 import stamina
+import urllib3
 from kubernetes import client, config
 from kubernetes.dynamic import DynamicClient
-from kubernetes.dynamic.exceptions import ConflictError, DynamicApiError
+from kubernetes.dynamic.exceptions import ConflictError, DynamicApiError, NotFoundError
 
-from gate.diagnosis.traffic import rollout_traffic_verdict
+from gate.diagnosis.ownership import replica_sets
+from gate.diagnosis.traffic import MIN_BESIDE, rollout_traffic_verdict
 from gate.observing import Chat, Traffic
 from gate.readers.cluster import ClusterReader
 from gate.readers.errors import Denied, Unreachable, excerpt
-from gate.records import Answer, Snapshot
+from gate.records import Answer, ReplicaSet, Snapshot
 from gate.verdict import Status, Verdict
 from gate.waiting import Waited, wait_for_rollout
 
 LEASE = "carepath-gate-drill"
-#: A drill that died keeps others out for so long; the longest drill (two rollouts) ends well within it.
-LEASE_DURATION_S = 900
-#: Answers before the change, so that a service that fails anyway is not blamed on the rollout: as many as ROL-1 wants.
-LEAD_ANSWERS = 6
+#: A drill that died keeps others out for so long; it is what the rollback tier's time limit allows a drill.
+LEASE_DURATION_S = 3600
+#: Answers before the change, so that a service that fails anyway is not blamed on the rollout: what ROL-1 wants of each
+#: of two users.
+LEAD_ANSWERS = 2 * MIN_BESIDE
 #: A service that has not given them after so long shows it in ROL-1.
 LEAD_LIMIT_S = 60.0
 #: The API's MicroTime.
 MICRO_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
+_REVISION = "deployment.kubernetes.io/revision"
 #: Annotations that belong to one revision's bookkeeping and are not brought back by an undo: those that
 #: `kubectl rollout undo` leaves alone too (k8s.io/kubectl, pkg/polymorphichelpers/rollback.go).
 _KEPT_ANNOTATIONS = frozenset(
     {
         "kubectl.kubernetes.io/last-applied-configuration",
-        "deployment.kubernetes.io/revision",
+        _REVISION,
         "deployment.kubernetes.io/revision-history",
         "deployment.kubernetes.io/desired-replicas",
         "deployment.kubernetes.io/max-replicas",
@@ -82,20 +87,15 @@ class Change:
         return verdict.with_details(**dict(self.waited.verdict.details))
 
 
-def previous_revision(snapshot: Snapshot, deployment: str) -> int | None:
+def previous_replica_set(snapshot: Snapshot, deployment: str) -> ReplicaSet | None:
     """Return the newest revision before the Deployment's current one that its history still holds."""
     found = snapshot.deployment(deployment)
     if found is None or found.revision is None:
         return None
     older = [
-        each.revision
-        for each in snapshot.replica_sets
-        if each.owner is not None
-        and each.owner.uid == found.uid
-        and each.revision is not None
-        and each.revision < found.revision
+        each for each in replica_sets(snapshot, found) if each.revision is not None and each.revision < found.revision
     ]
-    return max(older, default=None)
+    return older[-1] if older else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +114,48 @@ class Drill:
             ReadError: the API server refused or could not be reached.
         """
         namespace = self.reader.namespace
-        with _translated("patch", "deployments", namespace):
-            deployments = self.writer.resources.get(api_version="apps/v1", kind="Deployment")
+        with _translated("list", "replicasets.apps", namespace):
             sets = self.writer.resources.get(api_version="apps/v1", kind="ReplicaSet").get(namespace=namespace)
-            current = deployments.get(name=self.deployment, namespace=namespace)
-            deployments.patch(
-                name=self.deployment,
-                namespace=namespace,
-                body=_undo_patch(current.to_dict(), sets.to_dict()["items"], to_revision),
-                content_type="application/json-patch+json",
+        self._patch(_undo_patch(self.current(), sets.to_dict()["items"], to_revision))
+
+    def current(self) -> dict[str, Any]:
+        """Return the Deployment as the API holds it, every field of it.
+
+        Raises:
+            DrillRefusedError: there is none.
+            ReadError: the API server refused or could not be reached.
+        """
+        namespace = self.reader.namespace
+        with _translated("get", "deployments.apps", namespace):
+            try:
+                found: dict[str, Any] = self._deployments().get(name=self.deployment, namespace=namespace).to_dict()
+            except NotFoundError as error:
+                raise DrillRefusedError(
+                    f"deployment/{self.deployment} in namespace {namespace}: there is none to drill on"
+                ) from error
+        return found
+
+    def restore(self, original: Mapping[str, Any]) -> None:
+        """Bring back the pod template of a Deployment read earlier, unless it is the one that stands there.
+
+        Compares the template itself: after an undo and a redo the same template has a new revision number.
+
+        Raises:
+            ReadError: the API server refused or could not be reached.
+        """
+        current = self.current()
+        if current["spec"]["template"] != original["spec"]["template"]:
+            self._patch(_template_patch(current, original["spec"]["template"], _annotations(original)))
+
+    def _patch(self, body: list[dict[str, Any]]) -> None:
+        namespace = self.reader.namespace
+        with _translated("patch", "deployments.apps", namespace):
+            self._deployments().patch(
+                name=self.deployment, namespace=namespace, body=body, content_type="application/json-patch+json"
             )
+
+    def _deployments(self) -> Any:  # noqa: ANN401  # what the dynamic client returns has no type
+        return self.writer.resources.get(api_version="apps/v1", kind="Deployment")
 
     def roll(
         self, to_revision: int, chats: Sequence[Chat], patients: Sequence[str], *, window_s: float, timeout_s: float
@@ -176,7 +208,7 @@ def _undo_patch(deployment: dict[str, Any], sets: list[dict[str, Any]], to_revis
     """Return the JSON patch that makes a Deployment's template that of a revision; raises DrillRefusedError."""
     uid = deployment["metadata"]["uid"]
     history = {
-        int(each["metadata"].get("annotations", {}).get("deployment.kubernetes.io/revision", 0)): each
+        int(_annotations(each).get(_REVISION, 0)): each
         for each in sets
         if any(owner["uid"] == uid for owner in each["metadata"].get("ownerReferences", []))
     }
@@ -186,52 +218,78 @@ def _undo_patch(deployment: dict[str, Any], sets: list[dict[str, Any]], to_revis
             f"it holds {', '.join(map(str, sorted(history))) or 'none'}"
         )
     chosen = history[to_revision]
-    template = json.loads(json.dumps(chosen["spec"]["template"]))
+    template = copy.deepcopy(chosen["spec"]["template"])
     template["metadata"]["labels"].pop("pod-template-hash", None)
-    annotations = {
-        key: value for key, value in deployment["metadata"].get("annotations", {}).items() if key in _KEPT_ANNOTATIONS
-    } | {key: value for key, value in chosen["metadata"].get("annotations", {}).items() if key not in _KEPT_ANNOTATIONS}
+    return _template_patch(deployment, template, _annotations(chosen))
+
+
+def _template_patch(
+    deployment: Mapping[str, Any], template: object, annotations: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    kept = {key: value for key, value in _annotations(deployment).items() if key in _KEPT_ANNOTATIONS}
+    brought = {key: value for key, value in annotations.items() if key not in _KEPT_ANNOTATIONS}
     return [
         {"op": "replace", "path": "/spec/template", "value": template},
-        {"op": "add", "path": "/metadata/annotations", "value": annotations},
+        {"op": "add", "path": "/metadata/annotations", "value": kept | brought},
     ]
 
 
-@contextmanager
-def drill(reader: ClusterReader, deployment: str, journal: Path) -> Iterator[Drill]:
-    """Hold the Lease, write the journal, and bring the revision back that was there, whatever happens inside.
+def _annotations(thing: Mapping[str, Any]) -> dict[str, str]:
+    return dict(thing["metadata"].get("annotations") or {})
+
+
+def writer_of(reader: ClusterReader) -> DynamicClient:
+    """Return a client that may write, of the same configuration as the reader whose cluster has been checked.
 
     Raises:
-        DrillRefusedError: the Deployment does not exist, or another drill holds the Lease; nothing was changed.
         ReadError: the API server refused or could not be reached.
     """
-    namespace = reader.namespace
-    before = reader.snapshot().deployment(deployment)
-    if before is None or before.revision is None:
-        raise DrillRefusedError(f"deployment/{deployment} in namespace {namespace}: there is none to drill on")
-    writer = _writer(reader)
-    with _lease(writer, namespace):
-        command = f"kubectl rollout undo deployment/{deployment} --to-revision={before.revision} -n {namespace}"
-        _write_journal(journal, {"server": reader.identity.server, "namespace": namespace, "restore": command})
-        sys.stderr.write(f"drill: if this is killed, restore with: {command}\n")
-        running = Drill(reader, writer, deployment)
-        try:
-            yield running
-        finally:
-            after = reader.snapshot().deployment(deployment)
-            if after is None or after.template != before.template:
-                running.undo(before.revision)
-            journal.unlink()
-
-
-def _writer(reader: ClusterReader) -> DynamicClient:
-    """Return a client that may write, of the same configuration as the reader whose cluster has been checked."""
     settings = client.Configuration()
     if reader.connection.context is None:
         config.load_incluster_config(client_configuration=settings)
     else:
         config.load_kube_config(context=reader.connection.context, client_configuration=settings, persist_config=False)
-    return DynamicClient(client.ApiClient(settings))
+    with _translated("get", "the list of APIs", None):
+        return DynamicClient(client.ApiClient(settings))
+
+
+@contextmanager
+def drill(
+    reader: ClusterReader,
+    deployment: str,
+    journal: Path,
+    *,
+    open_writer: Callable[[ClusterReader], DynamicClient] = writer_of,
+) -> Iterator[Drill]:
+    """Hold the Lease, write the journal, and bring the template back that was there, whatever happens inside.
+
+    Args:
+        reader: of the cluster that was checked.
+        deployment: the name of what is drilled on.
+        journal: file that holds the way back while the drill runs; removed once the state is restored.
+        open_writer: makes the client that writes.
+
+    Raises:
+        DrillRefusedError: the Deployment does not exist, or another drill holds the Lease; it was not changed.
+        ReadError: the API server refused or could not be reached.
+    """
+    namespace = reader.namespace
+    running = Drill(reader, open_writer(reader), deployment)
+    with _lease(running.writer, namespace):
+        original = running.current()
+        revision = _annotations(original).get(_REVISION)
+        if revision is None:
+            raise DrillRefusedError(
+                f"deployment/{deployment} in namespace {namespace}: its controller has not given it a revision yet"
+            )
+        command = f"kubectl rollout undo deployment/{deployment} --to-revision={revision} -n {namespace}"
+        _write_journal(journal, {"server": reader.identity.server, "namespace": namespace, "restore": command})
+        sys.stderr.write(f"drill: if this is killed, restore with: {command}\n")
+        try:
+            yield running
+        finally:
+            running.restore(original)
+            journal.unlink()
 
 
 def _write_journal(path: Path, content: dict[str, object]) -> None:
@@ -271,17 +329,21 @@ def _lease(writer: DynamicClient, namespace: str) -> Iterator[None]:
     try:
         yield
     finally:
-        for attempt in stamina.retry_context(on=DynamicApiError, attempts=3):
-            with attempt:
-                leases.delete(name=LEASE, namespace=namespace)
+        with _translated("delete", "leases.coordination.k8s.io", namespace):
+            for attempt in stamina.retry_context(on=(DynamicApiError, urllib3.exceptions.HTTPError), attempts=3):
+                with attempt, suppress(NotFoundError):
+                    leases.delete(name=LEASE, namespace=namespace)
 
 
 @contextmanager
-def _translated(verb: str, resource: str, namespace: str) -> Iterator[None]:
+def _translated(verb: str, resource: str, namespace: str | None) -> Iterator[None]:
     try:
         yield
     except DynamicApiError as error:
         detail = excerpt(error.body or str(error.reason))
         if error.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             raise Denied(verb, resource, namespace, detail, status_code=error.status) from error
-        raise Unreachable(f"{verb} {resource} in namespace {namespace}: {detail}", status_code=error.status) from error
+        where = f" in namespace {namespace}" if namespace else ""
+        raise Unreachable(f"{verb} {resource}{where}: {detail}", status_code=error.status) from error
+    except urllib3.exceptions.HTTPError as error:
+        raise Unreachable(f"{verb} {resource}: {excerpt(str(error))}") from error
