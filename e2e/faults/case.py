@@ -1,0 +1,68 @@
+"""What a fault is: how to break the app, how to know from the cluster's objects that it is final, what must be said."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from e2e.faults.app import App
+from e2e.faults.conditions import Condition
+from e2e.faults.hands import Hands
+from gate.causes import Cause
+from gate.verdict import Status
+
+#: Changes the documents in place before they are applied.
+Change: TypeAlias = Callable[[App], None]
+
+#: Does something to the running app that no manifest says.
+Act: TypeAlias = Callable[[Hands], None]
+
+#: From terminal to verdict, in seconds: what the project promises (README).
+WITHIN_S = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One fault and its near miss.
+
+    Attributes:
+        name: part of the namespace's name.
+        incidents: rows of the incident list that this is; none: a common failure of another kind.
+        fault: breaks the app.
+        near_miss: changes the same thing as far as it may go; the criterion must pass.
+        terminal_when: true once nothing but a new deploy mends it; judged on raw objects by the harness's own look.
+        criterion: the one that must tell.
+        cause: what it must say.
+        status: how it must end.
+        model: run the language model; else the mock.
+        first: what runs, in good order, before the fault or the near miss is applied; None: nothing does.
+        act: done to the cluster after the fault was applied.
+        near_act: the same for the near miss.
+        undo: puts back what deleting the namespace does not.
+        waited_s: how long the gate waits the fault out before it calls it final, by a named tolerance of its own that
+            begins when terminal_when becomes true.
+        within_s: from terminal to verdict, at most.
+        alone: no other case may run beside it, for it measures or changes the node.
+        quick: one of the few that run with every `make test`.
+    """
+
+    name: str
+    incidents: tuple[int, ...] = ()
+    fault: Change
+    near_miss: Change
+    terminal_when: Condition
+    criterion: str = "POD-1"
+    cause: Cause
+    status: Status = Status.FAIL
+    model: bool = False
+    first: Change | None = None
+    act: Act | None = None
+    near_act: Act | None = None
+    undo: Act | None = None
+    waited_s: float = 0.0
+    within_s: float = WITHIN_S
+    alone: bool = False
+    quick: bool = False
+
+
+def nothing(_: App) -> None:
+    """Leave the app as it is."""
