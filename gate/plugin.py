@@ -302,6 +302,9 @@ def _trouble(criterion: str, error: BaseException, where: Evidence) -> Verdict:
     if isinstance(error, ReadError):
         cause, remedy = _READ_TROUBLE.get(type(error), _UNREACHABLE)
         return inconclusive(criterion, cause, f"{error}", (raised,), remedy)
+    if _refused_drill(error):
+        remedy = "Wait for the drill that the message names, or, if it died, restore what its journal says."
+        return inconclusive(criterion, Cause.GATE_DRILL_REFUSED, f"{error}", (raised,), remedy)
     if isinstance(error, pytest.skip.Exception):
         return inconclusive(
             criterion,
@@ -325,6 +328,12 @@ def _trouble(criterion: str, error: BaseException, where: Evidence) -> Verdict:
         (raised,),
         "Run the same command with --tb=short and report the traceback.",
     )
+
+
+def _refused_drill(error: BaseException) -> bool:
+    from gate.drilling import DrillRefusedError
+
+    return isinstance(error, DrillRefusedError)
 
 
 def pytest_report_teststatus(
