@@ -23,6 +23,7 @@ def rollout(gate: Gate) -> Waited:
         deployment=target.cluster.deployment,
         window_s=target.acceptance.stable_window_s,
         timeout_s=target.acceptance.rollout_timeout_s,
+        read_log=gate.reader.logs,
     )
     if waited.snapshot is not None:
         gate.use_snapshot(waited.snapshot)

@@ -27,22 +27,6 @@ def test_rollout_is_complete_and_stable(gate: Gate, rollout: Waited) -> None:
     gate.judge(rollout.verdict)
 
 
-@pytest.mark.criterion("POD-2")
-def test_pods_run_intended_digest(gate: Gate, snapshot: Snapshot) -> None:
-    """Every pod runs the intended digest."""
-    cluster = gate.target.cluster
-    intended = gate.image_of(gate.deployed)
-    gate.judge(
-        digest_verdict(
-            snapshot,
-            deployment=cluster.deployment,
-            container=cluster.container,
-            intended=intended.digest,
-            intended_source=intended.source,
-        )
-    )
-
-
 @pytest.mark.criterion("HPA-1")
 def test_hpa_works(gate: Gate, measured: Snapshot) -> None:
     """The HPA reads metrics, can scale and is not pinned; judged before the gate's questions load it."""
@@ -107,5 +91,22 @@ def test_resources_leave_margin(gate: Gate, measured: Snapshot) -> None:
             deployment=cluster.deployment,
             container=cluster.container,
             memory_share_limit=threshold("RES-1", "memory_share"),
+        )
+    )
+
+
+@pytest.mark.criterion("POD-2")
+def test_pods_run_intended_digest(gate: Gate, snapshot: Snapshot) -> None:
+    """Every pod runs the intended digest, still after all questions: another deploy meanwhile spoils every verdict."""
+    cluster = gate.target.cluster
+    intended = gate.image_of(gate.deployed)
+    gate.judge(
+        digest_verdict(
+            gate.reader.snapshot(),
+            deployment=cluster.deployment,
+            container=cluster.container,
+            intended=intended.digest,
+            intended_source=intended.source,
+            earlier=snapshot,
         )
     )

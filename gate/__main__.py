@@ -63,7 +63,7 @@ def rollout(
         count = USERS if _answers(gate) else 0
         users = [stack.enter_context(gate.user(keep_alive=number % 2 == 0)) for number in range(count)]
         change = under_traffic(
-            gate.reader.snapshot,
+            gate.reader,
             lambda: subprocess.run(command, check=True),
             users,
             settings.test_mrns,

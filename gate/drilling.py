@@ -162,7 +162,7 @@ class Drill:
     ) -> Change:
         """Undo to a revision while requests keep coming, and wait until the rollout is stable or doomed."""
         return under_traffic(
-            self.reader.snapshot,
+            self.reader,
             lambda: self.undo(to_revision),
             chats,
             patients,
@@ -173,7 +173,7 @@ class Drill:
 
 
 def under_traffic(
-    read: Callable[[], Snapshot],
+    reader: ClusterReader,
     change: Callable[[], object],
     chats: Sequence[Chat],
     patients: Sequence[str],
@@ -187,7 +187,9 @@ def under_traffic(
         _lead_in(traffic)
         started_at = datetime.now(UTC)
         change()
-        waited = wait_for_rollout(read, deployment=deployment, window_s=window_s, timeout_s=timeout_s)
+        waited = wait_for_rollout(
+            reader.snapshot, deployment=deployment, window_s=window_s, timeout_s=timeout_s, read_log=reader.logs
+        )
         ended_at = datetime.now(UTC)
     stable = waited.verdict.status in {Status.PASS, Status.WARN}
     return Change(

@@ -296,7 +296,10 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hpa:
-    """A HorizontalPodAutoscaler (autoscaling/v2). CPU figures are per cent of the request."""
+    """A HorizontalPodAutoscaler (autoscaling/v2). CPU figures are per cent of the request.
+
+    ``scale_down_window_s``: for how long a peak keeps the replicas up; 300 is the controller's default.
+    """
 
     name: str
     target_kind: str
@@ -310,6 +313,7 @@ class Hpa:
     conditions: tuple[Condition, ...] = ()
     created_at: datetime | None = None
     last_scaled_at: datetime | None = None
+    scale_down_window_s: int = 300
 
     def condition(self, kind: str) -> Condition | None:
         """Return the condition of that type."""

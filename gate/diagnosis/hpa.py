@@ -23,9 +23,8 @@ _METRICS = "MET-0"
 #: after a scrape.
 METRICS_LAG_S = 60.0
 
-#: After a peak the replicas stay for this long (--horizontal-pod-autoscaler-downscale-stabilization, 5 min), and one
-#: sync more.
-DOWNSCALE_S = 315.0
+#: After its window for scaling down the autoscaler acts at its next look (its sync period, see above).
+SYNC_S = 15.0
 
 #: Reasons of ScalingActive=False that time alone may mend, while metrics arrive for the first time.
 _PASSING = frozenset({"FailedGetResourceMetric", "FailedGetContainerResourceMetric", "FailedComputeMetricsReplicas"})
@@ -284,12 +283,13 @@ def _pinned(snapshot: Snapshot, hpa: Hpa, wanted: float) -> list[Finding]:
     target = hpa.cpu_target_percent or wanted
     needed = math.ceil(current * cpu / target)
     scaled_s = seconds_between(hpa.last_scaled_at or hpa.created_at, snapshot.read_at)
-    waits = needed < hpa.max_replicas and scaled_s is not None and scaled_s < DOWNSCALE_S
+    window_s = hpa.scale_down_window_s + SYNC_S
+    waits = needed < hpa.max_replicas and scaled_s is not None and scaled_s < window_s
     if needed >= hpa.max_replicas:
         why = f"{cpu} % CPU against {target:g} % would take {needed}"
         remedy = "Raise maxReplicas, or the CPU request to what inference really uses (HPA-0)"
     elif waits:
-        why = f"{cpu} % CPU needs {needed}; it scaled {duration(scaled_s or 0)} ago and waits {duration(DOWNSCALE_S)}"
+        why = f"{cpu} % CPU needs {needed}; it scaled {duration(scaled_s or 0)} ago and waits {duration(window_s)}"
         remedy = "Wait for it to come down, and raise the CPU request if the load of a model alone drives it up (HPA-0)"
     else:
         why = f"{cpu} % CPU needs {needed}, it is idle"

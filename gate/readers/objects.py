@@ -99,10 +99,15 @@ def replica_set(raw: Raw) -> ReplicaSet:
     )
 
 
+#: --horizontal-pod-autoscaler-downscale-stabilization of kube-controller-manager, unless the HPA's behavior says else.
+DOWNSCALE_DEFAULT_S = 300
+
+
 def hpa(raw: Raw) -> Hpa:
     """Return a HorizontalPodAutoscaler of autoscaling/v2."""
     spec, status, meta = fields.child(raw, "spec"), fields.child(raw, "status"), fields.child(raw, "metadata")
     min_replicas = fields.integer(spec, "minReplicas")
+    window_s = fields.integer(spec, "behavior", "scaleDown", "stabilizationWindowSeconds")
     return Hpa(
         name=fields.text(meta, "name"),
         target_kind=fields.text(spec, "scaleTargetRef", "kind"),
@@ -116,6 +121,7 @@ def hpa(raw: Raw) -> Hpa:
         conditions=_conditions(status),
         created_at=fields.time(meta, "creationTimestamp"),
         last_scaled_at=fields.time(status, "lastScaleTime"),
+        scale_down_window_s=DOWNSCALE_DEFAULT_S if window_s is None else window_s,
     )
 
 
