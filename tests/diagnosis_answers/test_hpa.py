@@ -233,6 +233,15 @@ def test_hpa_that_waits_to_come_down_warns() -> None:
     )
 
 
+def test_hpa_with_a_window_of_its_own_is_judged_by_it() -> None:
+    """An HPA that waits 60 s is waiting after 70 s, one look of the controller later it should have come down."""
+    peak: dict[str, Any] = {"current_replicas": 4, "cpu_current_percent": 3, "scale_down_window_s": 60}
+    waiting = judge(with_hpa(**peak, last_scaled_at=ago(70)))
+    assert waiting.status is Status.WARN
+    assert waiting.reason.endswith("it scaled 70 s ago and waits 75 s.")
+    assert judge(with_hpa(**peak, last_scaled_at=ago(80))).status is Status.FAIL
+
+
 def test_hpa_one_below_its_maximum_passes() -> None:
     """Room for one more is room."""
     assert judge(with_hpa(current_replicas=3, cpu_current_percent=59)).status is Status.PASS
