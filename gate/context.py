@@ -12,9 +12,11 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from gate.criteria import DRILLS
 from gate.observing import Interview, interview
 from gate.report.provenance import provenance
 from gate.report.run import Header
+from gate.verdict import Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from gate.readers.chat import ChatClient
     from gate.readers.cluster import ClusterReader
     from gate.records import Desired, Pod, Snapshot
+    from gate.report.run import Run
     from gate.target import Target
     from gate.verdict import Verdict
 
@@ -188,6 +191,26 @@ class Gate:
             return interview(
                 chats, service, patients=settings.test_mrns, samples=samples, budget_s=settings.latency_budget_s
             )
+
+
+def failure_bundle(gate: Gate, run: Run) -> bytes | None:
+    """Return the diagnostics bundle of a run, None where acceptance or a drill left nothing to explain.
+
+    Reads logs, from a cluster that answers; what cannot be read stands in the bundle's index.
+    """
+    told = {judgement.verdict.status for judgement in run.judgements if judgement.tier in {"acceptance", *DRILLS}}
+    if not told & {Status.FAIL, Status.INCONCLUSIVE}:
+        return None
+    from gate.collecting import Logs, app_logs
+    from gate.report.bundle import bundle
+
+    snapshot = gate.known_snapshot
+    logs = (
+        Logs((), ("objects, events, logs: no snapshot of the cluster could be read",))
+        if snapshot is None
+        else app_logs(gate.reader, snapshot, deployment=gate.target.cluster.deployment)
+    )
+    return bundle(run, snapshot, logs.tails, missing=logs.missing, private=gate.target.acceptance.test_mrns)
 
 
 def header_of(

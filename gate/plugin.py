@@ -18,7 +18,7 @@ import pytest
 from stamina.instrumentation import set_on_retry_hooks
 
 from gate.causes import Cause
-from gate.context import Gate, header_of
+from gate.context import Gate, failure_bundle, header_of
 from gate.criteria import DRILLS, TIERS, Criterion, Tier, criteria
 from gate.readers.errors import Denied, ReadError, WrongCluster
 from gate.report.run import Judgement, ReportError, Run, exit_code
@@ -42,6 +42,7 @@ class _Session:
     planned: list[str] = field(default_factory=list)
     judgements: list[Judgement] = field(default_factory=list)
     run: Run | None = None
+    bundle: Path | None = None
     unpublished: str = ""
 
 
@@ -358,7 +359,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int | pytest.ExitC
     running = session.config.stash.get(_SESSION, None)
     if running is None or session.config.option.collectonly:
         return
-    from gate.report.write import publish
+    from gate.report.write import BUNDLE_NAME, publish
 
     interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
     if interrupted:
@@ -376,8 +377,10 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int | pytest.ExitC
         interrupted=interrupted,
     )
     running.run = run
+    bundle = None if interrupted else failure_bundle(running.gate, run)
+    running.bundle = running.folder / BUNDLE_NAME if bundle else None
     try:
-        publish(run, running.folder)
+        publish(run, running.folder, bundle=bundle)
     except ReportError as error:
         running.unpublished = str(error)
         session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
@@ -416,3 +419,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     terminalreporter.ensure_newline()
     terminalreporter.write_line(render_terminal(running.run, color=terminalreporter.hasmarkup))
     terminalreporter.write_line(running.unpublished or f"report: {running.folder / 'index.html'}")
+    if running.bundle and not running.unpublished:
+        terminalreporter.write_line(f"bundle: {running.bundle}")

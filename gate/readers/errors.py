@@ -136,11 +136,15 @@ def excerpt(body: str | bytes, *, private: Iterable[str] = ()) -> str:
     stripped = text.strip()
     if stripped.startswith(("{", "[{", '["')):  # and not "[Errno 111] Connection refused"
         text = _json_message(stripped)
-    line = " ".join(text.split())
-    for value in (" ".join(each.split()) for each in private):
-        line = line.replace(value, "***") if value else line
-    line = _SECRETS.sub("***", line)
+    line = masked(" ".join(text.split()), private=(" ".join(each.split()) for each in private))
     return line if len(line) <= EXCERPT_CHARS else f"{line[:EXCERPT_CHARS]}..."
+
+
+def masked(text: str, *, private: Iterable[str] = ()) -> str:
+    """Return the text with everything that looks like a credential, and each of the private values, replaced."""
+    for value in private:
+        text = text.replace(value, "***") if value else text
+    return _SECRETS.sub("***", text)
 
 
 def _json_message(text: str) -> str:

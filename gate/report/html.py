@@ -67,13 +67,13 @@ class _Page:
     undrawn: list[str] = field(default_factory=list)
 
 
-def run_to_html(run: Run) -> str:
-    """Return the page."""
+def run_to_html(run: Run, *, bundle: str | None = None) -> str:
+    """Return the page, with a link to the diagnostics bundle of that name beside it."""
     page = _Page()
     for judgement in run.judgements:
         _illustrate(page, judgement)
     page.figures.sort(key=lambda figure: figure.kind != "rollout")
-    return _template().render(run=run, page=page, phrases=phrases, Status=Status)
+    return _template().render(run=run, page=page, phrases=phrases, Status=Status, bundle=bundle)
 
 
 @cache

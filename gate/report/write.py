@@ -18,16 +18,25 @@ from gate.report.junit import run_to_junit
 from gate.report.markdown import run_to_markdown
 from gate.report.provenance import provenance
 from gate.report.run import ExitCode, Header, ReportError, Run, exit_code, run_from_json, run_to_json
+from gate.verdict import Status
 
 JSON_NAME = "report.json"
+#: The diagnostics bundle, beside the report of a run in which something went wrong.
+BUNDLE_NAME = "bundle.tar.gz"
 REPORTS = "reports"
 LATEST = "latest"
 
 
-def publish(run: Run, folder: Path) -> Run:
+def publish(run: Run, folder: Path, *, bundle: bytes | None = None) -> Run:
     """Write the run's reports into ``folder``, merged with what other tiers left there, and return what was written.
 
-    A folder below ``reports`` becomes ``reports/latest``.
+    A folder below ``reports`` becomes ``reports/latest``. The bundle of an earlier tier stays as long as something is
+    wrong and no newer one takes its place.
+
+    Args:
+        run: what was judged.
+        folder: of the report.
+        bundle: the diagnostics bundle, where there is one.
 
     Raises:
         ReportError: when the files cannot be written, or what is there is no report or of another cluster. The run is
@@ -41,16 +50,18 @@ def publish(run: Run, folder: Path) -> Run:
             run = merge_runs(read_report(folder), run)
         except ReportError as error:
             aside = folder.with_name(f"{folder.name}-{run.header.started_at:%Y%m%d-%H%M%S}")
-            write_report(run, aside)
+            write_report(run, aside, bundle=bundle)
             raise ReportError(f"{error}; the report of this run alone is in {aside}") from error
-    write_report(run, folder)
+    if bundle is None and run.status in (Status.FAIL, Status.INCONCLUSIVE):
+        bundle = _earlier_bundle(folder)
+    write_report(run, folder, bundle=bundle)
     if folder.parent.name == REPORTS and folder.name != LATEST:
         point_latest(folder)
     return run
 
 
-def write_report(run: Run, folder: Path) -> None:
-    """Write ``report.json``, ``junit.xml``, ``report.md`` and ``index.html``; an older report there is replaced.
+def write_report(run: Run, folder: Path, *, bundle: bytes | None = None) -> None:
+    """Write ``report.json``, ``junit.xml``, ``report.md``, ``index.html`` and the bundle; an older report is replaced.
 
     Raises:
         ReportError: naming the folder; what stood there before is then still there.
@@ -59,7 +70,7 @@ def write_report(run: Run, folder: Path) -> None:
         JSON_NAME: json.dumps(run_to_json(run), indent=2, ensure_ascii=False, allow_nan=False) + "\n",
         "junit.xml": run_to_junit(run),
         "report.md": run_to_markdown(run),
-        "index.html": run_to_html(run),
+        "index.html": run_to_html(run, bundle=None if bundle is None else BUNDLE_NAME),
     }
     with _translated(f"report folder {folder}"):
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -68,7 +79,14 @@ def write_report(run: Run, folder: Path) -> None:
             fresh.mkdir()
             for name, text in files.items():
                 (fresh / name).write_text(text, encoding="utf-8")
+            if bundle is not None:
+                (fresh / BUNDLE_NAME).write_bytes(bundle)
             _swap(fresh, folder, Path(scratch) / "replaced")
+
+
+def _earlier_bundle(folder: Path) -> bytes | None:
+    with _translated(f"{folder / BUNDLE_NAME}"):
+        return (folder / BUNDLE_NAME).read_bytes() if (folder / BUNDLE_NAME).is_file() else None
 
 
 def point_latest(folder: Path) -> None:
