@@ -39,7 +39,7 @@ def test_manifests_that_are_committed_give_the_app() -> None:
     container = chat.template.container("chat-api")
     assert container is not None
     assert container.image.startswith("localhost:5000/carepath-chat-api")
-    assert (container.requests.cpu_m, chat.desired) == (250, None)
+    assert (container.requests.cpu_m, chat.desired) == (400, None)
     hpa = local.hpa("chat-api")
     assert hpa is not None
     assert (hpa.cpu_target_percent, hpa.target_name) == (60, "chat-api")
