@@ -99,12 +99,17 @@ def render(
             raise WorkspaceError("rendered manifests are not current; run: python -m infra.tf render")
 
 
-@app.command()
-def test() -> None:
-    """Run the modules' own tests; no cluster is asked."""
+@app.command("test")
+def module_tests(
+    *,
+    download: Annotated[
+        bool, typer.Option("--download", help="Also modules whose provider has to be downloaded.")
+    ] = False,
+) -> None:
+    """Run the modules' own tests; no cluster and no account is asked."""
     with _reported():
         program = terraform()
-        for module in modules_with_tests():
+        for module in modules_with_tests(downloading=download):
             print(f"{module}: {run_tests(program, module)} passed")
 
 

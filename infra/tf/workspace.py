@@ -24,6 +24,11 @@ _STATE_PROVIDER = re.compile(rf'provider\[\\"[^"\\]+/{re.escape(PROVIDER_SOURCE)
 # Each object is one quick call to the API server; the provider's discovery alone may take up to 60 s, its own limit.
 PLAN_DEADLINE_S = 180
 APPLY_DEADLINE_S = 300
+# A cluster on AWS: its provider waits 30 min for a control plane and 60 for a node group, and a kill before that would
+# leave the state locked and half of the truth in it.
+REMOTE_APPLY_DEADLINE_S = 7200
+# Bucket and table of a remote state are an account's; where there is an example, the environment has such a state.
+BACKEND_FILE = "backend.hcl"
 
 
 class WorkspaceError(Exception):
@@ -72,6 +77,7 @@ class Workspace:
 
         Raises:
             CommandError: terraform refused.
+            WorkspaceError: the state is kept remotely, and nothing says where.
         """
         # The hash in the lock is that of a provider built on this machine, maybe by an earlier compiler, and then init
         # fails, with -upgrade too (terraform 1.11.4). go.sum locks what is built here; a lock with others' stays.
@@ -80,8 +86,23 @@ class Workspace:
             lock.unlink()
         self._adopt_state()
         return self.program.run(
-            self.folder, "init", "-no-color", "-reconfigure", f"-backend-config=path={self.state_file}"
+            self.folder, "init", "-no-color", "-reconfigure", f"-backend-config={self._backend_config()}"
         )
+
+    @property
+    def remote(self) -> bool:
+        """Return whether the state lies in a bucket, and with it the network and the cluster, not only objects."""
+        return (self.folder / f"{BACKEND_FILE}.example").exists()
+
+    def _backend_config(self) -> str:
+        if not self.remote:
+            return f"path={self.state_file}"
+        if not (self.folder / BACKEND_FILE).exists():
+            raise WorkspaceError(
+                f"{self.folder.name} keeps its state in a bucket, and {BACKEND_FILE} does not say in which; "
+                f"copy {BACKEND_FILE}.example in {self.folder} and fill it in"
+            )
+        return BACKEND_FILE
 
     def _adopt_state(self) -> None:
         """Let a state that the other product wrote (terraform's or tofu's) name the provider as this one does."""
@@ -172,9 +193,8 @@ class Workspace:
         # The plan carries its variables. OpenTofu (1.12.6) still compares them with terraform.tfvars and refuses a
         # difference, so it is told again what was given; Terraform (1.11.4) refuses to be told.
         again = variable_arguments(stamp.variables) if self.program.product == "OpenTofu" else []
-        text = self.program.run(
-            self.folder, "apply", "-no-color", *again, self.plan_file.name, timeout_s=APPLY_DEADLINE_S
-        )
+        deadline_s = REMOTE_APPLY_DEADLINE_S if self.remote else APPLY_DEADLINE_S
+        text = self.program.run(self.folder, "apply", "-no-color", *again, self.plan_file.name, timeout_s=deadline_s)
         self.plan_json.replace(self.applied_json)
         self.forget_plan()
         return text

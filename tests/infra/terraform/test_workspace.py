@@ -223,3 +223,19 @@ def test_image_variables_are_found_by_their_names(tmp_path: Path) -> None:
         'variable "chat_api_image" {\n}\nvariable "image_pull_policy" {\n}\n', encoding="utf-8"
     )
     assert image_variables(tmp_path) == ["chat_api_image"]
+
+
+def test_init_of_a_remote_state_reads_where_it_is(workspace: Workspace) -> None:
+    """An environment with an example of its bucket is initialised with the file made from it."""
+    for name in ("backend.hcl.example", "backend.hcl"):
+        (workspace.folder / name).write_text('bucket = "states"\n', encoding="utf-8")
+    workspace.init()
+    assert calls(workspace) == ["init -no-color -reconfigure -backend-config=backend.hcl"]
+
+
+def test_init_of_a_remote_state_without_a_bucket_says_what_to_copy(workspace: Workspace) -> None:
+    """Terraform would ask for the bucket's name, and nobody would answer."""
+    (workspace.folder / "backend.hcl.example").write_text('bucket = "states"\n', encoding="utf-8")
+    with pytest.raises(WorkspaceError, match=r"copy backend\.hcl\.example in .*/envs/local and fill it in"):
+        workspace.init()
+    assert not (workspace.program.path.parent / "calls.log").exists()
