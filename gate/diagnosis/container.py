@@ -19,8 +19,8 @@ class Privileges:
 
     Attributes:
         declared_user: USER of the image, empty for none.
-        uid: of the running process.
-        capabilities: effective set of the process, a bit mask.
+        uid: of the running process, None where it had ended before anybody could look.
+        capabilities: effective set of the process, a bit mask; None with it.
         served: whether /health came to 200.
         written: paths outside /tmp and /dev/shm that a write succeeded in.
         last_lines: of the log, already free of patient data (nobody was asked about yet).
@@ -28,8 +28,8 @@ class Privileges:
 
     image: str
     declared_user: str
-    uid: int
-    capabilities: int
+    uid: int | None
+    capabilities: int | None
     served: bool
     written: tuple[str, ...]
     last_lines: tuple[str, ...] = ()
@@ -79,24 +79,21 @@ def privileges_verdict(seen: Privileges) -> Verdict:
     image = f"image/{seen.image}"
     facts = (
         Evidence(image, "Config.User", seen.declared_user or "(none: root)"),
-        Evidence("process", "uid", str(seen.uid)),
-        Evidence("process", "CapEff", f"{seen.capabilities:#x}"),
+        Evidence("process", "uid", "none: it has ended" if seen.uid is None else str(seen.uid)),
+        Evidence("process", "CapEff", "none: it has ended" if seen.capabilities is None else f"{seen.capabilities:#x}"),
         Evidence("container", "root file system", "mounted read-only"),
     )
-    return judged("CON-1", _privilege_findings(seen, facts), passed("CON-1", _unprivileged(seen), facts))
-
-
-def _unprivileged(seen: Privileges) -> str:
-    return f"The process runs as uid {seen.uid} without capabilities and serves on a read-only root file system."
+    unprivileged = f"The process runs as uid {seen.uid} and serves on a read-only root file system."
+    return judged("CON-1", _privilege_findings(seen, facts), passed("CON-1", unprivileged, facts))
 
 
 def _privilege_findings(seen: Privileges, facts: tuple[Evidence, ...]) -> Iterator[Finding]:
     user = seen.declared_user.partition(":")[0]
-    if seen.uid == 0:
+    if seen.uid == 0 or user in {"", "0", "root"}:
         yield Finding(
             Status.FAIL,
             Cause.IMAGE_RUNS_AS_ROOT,
-            f"The process of {seen.image} runs as root.",
+            f"The process of {seen.image} runs as root (USER {user or 'not declared'}).",
             facts,
             "End the Dockerfile with USER and a number above 0.",
         )
@@ -147,6 +144,10 @@ def probes_verdict(samples: Sequence[ProbeSample], *, startup_budget_s: int | No
         Evidence(subject, "/health silent while loading", f"from {silent[1].at_s:.2f} s on" if silent else "never"),
         Evidence("Deployment", "startupProbe", f"{startup_budget_s} s" if startup_budget_s is not None else "none"),
     )
+    if not samples:
+        return inconclusive(
+            "CON-2", Cause.GATE_NOT_MEASURED, "Nobody asked /health and /ready.", facts, "Run it again."
+        )
     if not alive:
         return _failed("CON-2", Cause.HEALTH_FAILED, "/health never came to 200.", facts, "Read the container's log.")
     if not ready:
@@ -167,9 +168,10 @@ def probes_verdict(samples: Sequence[ProbeSample], *, startup_budget_s: int | No
             facts,
             "Repeat with less CPU for the container, so that loading takes longer than one sample.",
         )
+    but = f" (silent at {silent[1].at_s:.1f} s, which the startup probe covers)" if silent else ""
     return passed(
         "CON-2",
-        f"/health answered from {alive[0].at_s:.1f} s on, /ready was 503 until the model was loaded at "
+        f"/health answered from {alive[0].at_s:.1f} s on{but}, /ready was 503 until the model was loaded at "
         f"{ready[0].at_s:.1f} s and 200 after.",
         facts,
     )
@@ -181,21 +183,20 @@ def _fell_silent(before: ProbeSample, after: ProbeSample) -> bool:
 
 def contract_verdict(exchanges: Sequence[Exchange], answer: Answer) -> Verdict:
     """Return CON-3, of the error answers and of one good answer."""
-    facts = tuple(
-        Evidence("POST /triage", each.name, str(each.reply.status or each.reply.error), each.reply.started_at)
-        for each in exchanges
-    )
+    asked = (("good question", answer.reply), *((each.name, each.reply) for each in exchanges))
+    facts = tuple(Evidence("POST /triage", name, _came_back(reply), reply.started_at) for name, reply in asked)
+    if not exchanges:
+        reason = "No bad request was sent."
+        return inconclusive("CON-3", Cause.GATE_NOT_MEASURED, reason, facts, "Send one of each kind.")
     wrong = [each for each in exchanges if each.reply.status != each.expected]
     if answer.reply.status != HTTPStatus.OK or answer.violations or not answer.response.strip():
-        found = "; ".join(answer.violations) or answer.reply.error or f"status {answer.reply.status}, empty response"
+        found = "; ".join(answer.violations) or answer.reply.error or f"{_came_back(answer.reply)}, no text"
         reason = f"A good question does not get the answer that the contract states: {found}."
         return _failed(
             "CON-3", Cause.CONTRACT_VIOLATED, reason, facts, "Compare the answer's fields with README's API."
         )
     if wrong:
-        told = "; ".join(
-            f"{each.name}: {each.reply.status or each.reply.error} instead of {each.expected}" for each in wrong
-        )
+        told = "; ".join(f"{each.name}: {_came_back(each.reply)} instead of {each.expected}" for each in wrong)
         return _failed(
             "CON-3",
             Cause.CONTRACT_VIOLATED,
@@ -214,9 +215,7 @@ def shutdown_verdict(seen: Shutdown, *, grace_s: float) -> Verdict:
         grace_s: seconds until a kubelet would send SIGKILL.
     """
     facts = (
-        Evidence(
-            "POST /triage", "status of the request under way", str(seen.answer.reply.status or seen.answer.reply.error)
-        ),
+        Evidence("POST /triage", "status of the request under way", _came_back(seen.answer.reply)),
         Evidence("container", "SIGTERM sent after", f"{seen.sent_after_s:.2f} s of the request"),
         Evidence("container", "exit code", str(seen.exit_code)),
         Evidence("container", "ended after", f"{seen.seconds:.1f} s"),
@@ -233,15 +232,16 @@ def shutdown_verdict(seen: Shutdown, *, grace_s: float) -> Verdict:
         return _failed(
             "CON-4",
             Cause.SHUTDOWN_DROPS_REQUESTS,
-            f"SIGTERM cut the request under way: {seen.answer.reply.status or seen.answer.reply.error}.",
+            f"SIGTERM cut the request under way: {_came_back(seen.answer.reply)}.",
             facts,
             "Finish accepted requests before the process ends; start it in exec form so that SIGTERM reaches it.",
         )
     if seen.exit_code is None or seen.seconds > grace_s:
+        state = "had not ended" if seen.exit_code is None else "ended"
         return _failed(
             "CON-4",
             Cause.SHUTDOWN_TOO_SLOW,
-            f"The process had not ended {seen.seconds:.0f} s after SIGTERM; at {grace_s:.0f} s a kubelet kills it.",
+            f"The process {state} {seen.seconds:.0f} s after SIGTERM; after {grace_s:.0f} s a kubelet kills it.",
             facts,
             "Lower DRAIN_DELAY_S and DRAIN_S, or raise terminationGracePeriodSeconds above their sum.",
         )
@@ -283,6 +283,10 @@ def offline_verdict(starts: Sequence[OfflineStart], *, expected_model: str) -> V
             return _failed("CON-7", Cause.MODEL_WRONG, reason, facts, "Correct LLM_MODE or what was baked in.")
     hows = " and ".join(start.how for start in starts)
     return passed("CON-7", f"{expected_model} starts without a network, {hows}.", facts)
+
+
+def _came_back(reply: Reply) -> str:
+    return str(reply.status) if reply.status is not None else reply.error or "no answer"
 
 
 def _failed(criterion: str, cause: Cause, reason: str, facts: tuple[Evidence, ...], remedy: str) -> Verdict:

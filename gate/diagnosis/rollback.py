@@ -7,6 +7,9 @@ meanwhile is ``traffic``'s business; here they are a warning only.
 from collections.abc import Sequence
 
 from gate.causes import Cause
+from gate.diagnosis.exchanges import answer_evidence, asked, exchange_evidence, unasked_findings, was_asked
+from gate.diagnosis.traffic import failed
+from gate.diagnosis.wording import count, names
 from gate.records import Answer, Identity, ReplicaSet
 from gate.verdict import Evidence, Finding, Status, Verdict, judged, passed
 
@@ -48,11 +51,16 @@ def rollback_verdict(
     """
     return judged(
         CRITERION,
-        (*_rollout(previous, rollout), *_identity(previous, container, identities), *_answers(answers), *_lost(lost)),
+        (
+            *_rollout(previous, rollout),
+            *_identity(previous, container, identities),
+            *_answers(previous, answers),
+            *_lost(lost),
+        ),
         passed(
             CRITERION,
-            f"Revision {previous.revision} was back and answered on {len(answers)} pod(s) {seconds:.0f} s after the "
-            f"undo; no request failed meanwhile.",
+            f"Revision {previous.revision} was back and answered on {count(len(answers), 'pod')} {seconds:.0f} s after "
+            f"the undo; no request failed meanwhile.",
             (
                 Evidence(f"ReplicaSet/{previous.name}", "revision", str(previous.revision)),
                 Evidence(f"ReplicaSet/{previous.name}", "seconds until stable", f"{seconds:.1f} s"),
@@ -63,7 +71,8 @@ def rollback_verdict(
 
 
 def _said(identity: Identity) -> Evidence:
-    return Evidence(identity.reply.via, "/version llm_mode", str(identity.llm_mode), identity.reply.started_at)
+    said = exchange_evidence(identity.reply)
+    return Evidence(said.object, "/version llm_mode", identity.llm_mode or said.value, said.at)
 
 
 def _rollout(previous: ReplicaSet, rollout: Verdict) -> tuple[Finding, ...]:
@@ -81,41 +90,58 @@ def _rollout(previous: ReplicaSet, rollout: Verdict) -> tuple[Finding, ...]:
 
 
 def _identity(previous: ReplicaSet, container: str, identities: Sequence[Identity]) -> tuple[Finding, ...]:
+    if not identities:
+        return (_unasked(previous, "declared itself"),)
     spec = previous.template.container(container)
     wanted = next((each.value for each in spec.env if each.name == "LLM_MODE"), None) if spec else None
-    wrong = [identity for identity in identities if wanted is not None and identity.llm_mode != wanted]
-    if identities and not wrong:
-        return ()
-    names = ", ".join(identity.reply.via for identity in wrong) or "no pod"
+    wrong = [
+        identity
+        for identity in identities
+        if was_asked(identity.reply) and wanted is not None and identity.llm_mode != wanted
+    ]
+    missed = unasked_findings(identity.reply for identity in identities)
+    if not wrong:
+        return missed
     return (
         Finding(
             Status.FAIL,
             Cause.ROLLOUT_UNDO_FAILED,
-            f"After the undo to revision {previous.revision}, which runs LLM_MODE={wanted}, {names} declares "
-            f"{', '.join(sorted({str(identity.llm_mode) for identity in wrong})) or 'anything'}.",
-            tuple(_said(identity) for identity in wrong)
-            or (Evidence(f"ReplicaSet/{previous.name}", "pods that declared themselves", "0"),),
+            f"After the undo to revision {previous.revision}, which runs LLM_MODE={wanted}, "
+            f"{names([asked(identity.reply) for identity in wrong])} declared "
+            f"{', '.join(sorted({identity.llm_mode or 'nothing' for identity in wrong}))}.",
+            tuple(_said(identity) for identity in wrong),
             "Compare `kubectl get pods -o wide` with the ReplicaSet's template: another revision answers.",
         ),
+        *missed,
     )
 
 
-def _answers(answers: Sequence[Answer]) -> tuple[Finding, ...]:
-    bad = [answer for answer in answers if answer.reply.status != 200 or not answer.response.strip()]  # noqa: PLR2004
-    if answers and not bad:
-        return ()
-    replies = [answer.reply for answer in bad]
-    shown = tuple(
-        Evidence(reply.via, "POST /triage", str(reply.status or reply.error), reply.started_at) for reply in replies
-    )
+def _answers(previous: ReplicaSet, answers: Sequence[Answer]) -> tuple[Finding, ...]:
+    if not answers:
+        return (_unasked(previous, "was asked a question"),)
+    bad = failed(answers)
+    missed = unasked_findings(answer.reply for answer in answers)
+    if not bad:
+        return missed
     return (
         Finding(
             Status.FAIL,
             Cause.ROLLOUT_UNDO_FAILED,
-            f"After the undo {len(bad) or 'all'} of {len(answers)} questions got no answer.",
-            shown or (Evidence("POST /triage", "answers", "0"),),
-            "Look at the log of the pods named and roll forward again.",
+            f"After the undo {len(bad)} of {count(len(answers), 'question')} got no complete answer.",
+            tuple(answer_evidence(answer) for answer in bad),
+            "Read the log of the pods named, and roll forward again.",
         ),
+        *missed,
+    )
+
+
+def _unasked(previous: ReplicaSet, what: str) -> Finding:
+    return Finding(
+        Status.INCONCLUSIVE,
+        Cause.GATE_NOT_MEASURED,
+        f"After the undo to revision {previous.revision} no pod {what}.",
+        (Evidence(f"ReplicaSet/{previous.name}", f"pods that {what.replace('was ', 'were ')}", "0"),),
+        "Look why no pod of that revision was ready, and run the drill again.",
     )
 
 
@@ -126,7 +152,7 @@ def _lost(lost: int) -> tuple[Finding, ...]:
         Finding(
             Status.WARN,
             Cause.ROLLOUT_REQUESTS_FAILED,
-            f"The undo brought the old version back, and {lost} request(s) failed while it rolled.",
+            f"{count(lost, 'request')} failed while the undo rolled.",
             (Evidence("requests through the Service", "failed during the undo", str(lost)),),
             "Look at ROL-1: readiness, drain delay and grace period decide whether a rollout drops requests.",
         ),
