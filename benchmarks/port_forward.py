@@ -5,9 +5,7 @@ own work is a few milliseconds, so that the way to it is what is measured. Needs
 """
 
 import argparse
-import json
 import socket
-import statistics
 import subprocess
 import threading
 import time
@@ -18,6 +16,7 @@ from pathlib import Path
 
 import httpx
 
+from benchmarks.figure import print_figure
 from gate.readers.chat import ChatClient, pod_transport, service_client
 from gate.readers.cluster import ClusterReader, connect
 from gate.records import Reply
@@ -47,17 +46,8 @@ def main() -> None:
         theirs.append(_through_kubectl(cluster.namespace, pods[0]))
         print(f"run {run}: gate {ours[-1]:.3f} s, kubectl port-forward {theirs[-1]:.3f} s")
     print(f"threads left: {threading.active_count() - 1}")
-    value, versus = statistics.median(ours), statistics.median(theirs)
-    figure = {
-        "figure": f"{REQUESTS} requests to one pod over {CONNECTIONS} connections",
-        "value": round(value, 3),
-        "unit": "s",
-        "versus": "kubectl port-forward",
-        "versus_value": round(versus, 3),
-        "ratio": round(value / versus, 2),
-        "runs": options.runs,
-    }
-    print(json.dumps(figure))
+    name = f"{REQUESTS} requests to one pod over {CONNECTIONS} connections"
+    print_figure(name, ours, "kubectl port-forward", theirs)
 
 
 def _options() -> argparse.Namespace:
