@@ -127,8 +127,8 @@ def test_probes_silent_under_a_startup_probe_pass_and_say_so() -> None:
         Status.PASS,
         None,
         (
-            "/health answered from 0.0 s on (silent at 0.5 s, which the startup probe covers), /ready was 503 until the "
-            "model was loaded at 1.0 s and 200 after."
+            "/health answered from 0.0 s on (silent at 0.5 s, which the startup probe covers), /ready was 503 until "
+            "the model was loaded at 1.0 s and 200 after."
         ),
     )
 
@@ -211,8 +211,8 @@ def test_contract_with_another_status_fails() -> None:
         Status.FAIL,
         Cause.CONTRACT_VIOLATED,
         (
-            "2 of 4 error answers break the contract: unknown patient: 500 instead of 404; patient API down: ReadTimeout "
-            "instead of 503."
+            "2 of 4 error answers break the contract: unknown patient: 500 instead of 404; patient API down: "
+            "ReadTimeout instead of 503."
         ),
     )
 
