@@ -7,6 +7,7 @@ is put up with. A failure that no waiting mends ends the wait at once.
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -17,6 +18,7 @@ from gate.diagnosis.history import PodLife, changes, lived
 from gate.diagnosis.last_words import SPEECHLESS, explained, speaker
 from gate.diagnosis.progress import Progress, assess
 from gate.diagnosis.rollout import rollout_verdict
+from gate.diagnosis.unread import ROLLOUT, without_unread
 from gate.diagnosis.window import StableWindow, open_window
 from gate.diagnosis.wording import duration, quote, seconds_between
 from gate.readers.errors import Denied, ReadError, Unreachable
@@ -120,18 +122,27 @@ def wait_for_figures(
 ) -> Snapshot:
     """Read until a criterion is no longer inconclusive for want of figures that fresh pods do not have yet.
 
+    A right that the gate lacks does not come by waiting; an API server that restarts meanwhile comes back.
+
     Args:
         read: returns the current Snapshot.
         judge: the criterion's verdict of a Snapshot.
         timeout_s: after that the last Snapshot is returned as it is; the criterion then says what is missing.
         clock: seconds that never go back.
         sleep: pauses for so many seconds.
+
+    Raises:
+        ReadError: the first read failed, or a right was lost.
     """
     deadline = clock() + timeout_s
     snapshot = read()
-    while judge(snapshot).status is Status.INCONCLUSIVE and clock() < deadline:
+    while clock() < deadline:
+        verdict = judge(snapshot)
+        if verdict.status is not Status.INCONCLUSIVE or verdict.cause is Cause.GATE_FORBIDDEN:
+            break
         sleep(POLL_S)
-        snapshot = read()
+        with suppress(Unreachable):
+            snapshot = read()
     return snapshot
 
 
@@ -214,7 +225,8 @@ class _Wait:
 
     def ended(self, verdict: Verdict) -> Waited:
         """Return the result, with the series that the report draws."""
-        told = verdict.with_details(
+        proven = without_unread(verdict, self.snapshot, ROLLOUT) if self.snapshot else verdict
+        told = proven.with_details(
             timeline=tuple({"at": at, "text": text} for at, text in self.timeline),
             pods=tuple(asdict(life) for life in self.lives.values()),
         )

@@ -20,7 +20,7 @@ from gate.diagnosis.exchanges import (
     was_asked,
 )
 from gate.diagnosis.ownership import counted, owned_by, pods_of_deployment, replica_sets
-from gate.diagnosis.unread import unread_finding
+from gate.diagnosis.unread import WAY_TO_PODS, unread_finding, without_unread
 from gate.diagnosis.wording import count, names
 from gate.records import Deployment, Pod, Reply, Snapshot
 from gate.verdict import Evidence, Finding, Status, Verdict, judged, passed
@@ -43,7 +43,7 @@ def health_verdict(snapshot: Snapshot, replies: Sequence[Reply], *, service: str
         *_service_findings(snapshot, deployment, replies, service),
         *unasked_findings(replies),
     ]
-    return judged(_CRITERION, findings, _pass(pods, ready, replies))
+    return without_unread(judged(_CRITERION, findings, _pass(pods, ready, replies)), snapshot, WAY_TO_PODS)
 
 
 def _pass(pods: Sequence[Pod], ready: Sequence[Pod], replies: Sequence[Reply]) -> Verdict:
@@ -73,7 +73,9 @@ def _without_pods(
 ) -> tuple[Finding, ...]:
     if ready:
         return ()
-    lacking = [(each, what) for what in ("deployments", "replica_sets", "pods") if (each := snapshot.unread(what))]
+    # Whom the Service is for, its selector says where no pod was asked.
+    needed = ("deployments", "replica_sets", "pods", *(("services",) if deployment is None else ()))
+    lacking = [(each, what) for what in needed if (each := snapshot.unread(what))]
     if lacking:
         return tuple(
             unread_finding(snapshot, each, subject=f"The {what.replace('_', ' ')}", resource=what.replace("_", ""))

@@ -18,7 +18,7 @@ _KEYS = {"memory_bytes": "memory", "cpu_m": "cpu", "ephemeral_storage_bytes": "e
 
 
 def quota_findings(name: str, template: PodSpec, at: Pace, old: Sequence[Pod], snapshot: Snapshot) -> Iterator[Finding]:
-    """Yield a finding for each quota that stops the update.
+    """Yield a finding for each quota that stops the update, or for quotas that could not be read.
 
     Args:
         name: the Deployment.
@@ -27,6 +27,18 @@ def quota_findings(name: str, template: PodSpec, at: Pace, old: Sequence[Pod], s
         old: the Deployment's running pods, whose share the quota counts as used.
         snapshot: the namespace's quotas.
     """
+    unread = snapshot.unread("quotas")
+    if unread is not None:
+        forbidden = unread.kind == "forbidden"
+        yield Finding(
+            Status.INCONCLUSIVE,
+            Cause.GATE_FORBIDDEN if forbidden else Cause.GATE_UNREACHABLE,
+            f"Whether a quota would stop the update of {name} is unknown: {unread.message}.",
+            (Evidence(f"Namespace/{snapshot.namespace}", "resourcequotas", unread.kind, snapshot.read_at),),
+            f"Grant it: kubectl auth can-i list resourcequotas -n {snapshot.namespace}"
+            if forbidden
+            else "Run the gate again once the API answers: kubectl get --raw /readyz",
+        )
     for quota in snapshot.quotas:
         for kind, left, ask, held in (
             ("requests", quota.requests_left, template.requested, [pod.spec.requested for pod in old]),

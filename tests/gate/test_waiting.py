@@ -3,14 +3,16 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Literal
 
 import pytest
 
 from gate.causes import Cause
+from gate.diagnosis.resources import resources_verdict
 from gate.readers.errors import Denied, ReadError, Unreachable
-from gate.records import LogTail, Snapshot
+from gate.records import LogTail, Snapshot, Unreadable
 from gate.verdict import Status
-from gate.waiting import UNREACHABLE_S, ReadLog, Waited, wait_for_rollout
+from gate.waiting import UNREACHABLE_S, ReadLog, Waited, wait_for_figures, wait_for_rollout
 from tests.diagnosis import factories as make
 
 
@@ -233,3 +235,89 @@ def test_wait_for_a_crash_without_its_log_keeps_the_exit_code() -> None:
         raise Denied("get", "pods/log", "carepath-demo", f"{pod} {container} {previous}", status_code=403)
 
     assert waited_with_log(read_log).verdict.cause is Cause.CONTAINER_EXITED
+
+
+# --- Rights, restarts of the API server, and figures ------------------------------------------------------------------
+
+
+def lacking(what: str, kind: Literal["forbidden", "unreachable"] = "forbidden") -> Unreadable:
+    """Return a list that could not be read."""
+    return Unreadable(what=what, kind=kind, message=f"not permitted: list {what}", status_code=403)
+
+
+def test_wait_without_the_right_to_events_ends_with_the_window_and_names_it() -> None:
+    """A settled rollout is not waited for any longer, and is no pass without what would explain its fall."""
+    world = World([make.healthy_snapshot(unreadable=(lacking("events"),))])
+    waited = world.wait(window_s=3)
+    assert (waited.verdict.status, waited.verdict.cause) == (Status.INCONCLUSIVE, Cause.GATE_FORBIDDEN)
+    assert waited.verdict.reason == "The events could not be read: not permitted: list events."
+    assert waited.seconds == pytest.approx(3)
+
+
+@pytest.mark.parametrize("resource", ["deployments", "replicasets", "pods"])
+def test_wait_without_a_right_it_needs_ends_at_once_and_names_it(resource: str) -> None:
+    """No waiting brings a right."""
+    world = World([Denied("list", resource, make.NAMESPACE, "no", status_code=403)])
+    waited = world.wait(timeout_s=600)
+    assert (waited.verdict.status, waited.verdict.cause) == (Status.INCONCLUSIVE, Cause.GATE_FORBIDDEN)
+    assert f"list {resource} in namespace {make.NAMESPACE}" in waited.verdict.reason
+    assert world.pauses == []
+
+
+def test_wait_over_a_restart_of_the_server_in_the_window_passes_with_the_same_pods() -> None:
+    """20 s without an answer in the middle of the window: nothing was restarted meanwhile, as the counts show."""
+    gone = Unreachable("connection refused")
+    world = World([make.healthy_snapshot(), *[gone] * 20, make.healthy_snapshot()])
+    waited = world.wait(window_s=10)
+    assert waited.verdict.status is Status.PASS
+    assert waited.reads == 2
+
+
+def test_wait_over_a_restart_of_the_server_notices_what_restarted_meanwhile() -> None:
+    """A container that was restarted while nobody could look breaks the window all the same."""
+    gone = Unreachable("connection refused")
+    world = World([restarted(1), *[gone] * 5, restarted(2), restarted(2)])
+    waited = world.wait(window_s=4)
+    assert waited.verdict.cause is Cause.CONTAINER_RESTARTED
+    assert world.now_s == pytest.approx(10)
+
+
+def test_wait_for_a_server_that_stays_away_is_inconclusive() -> None:
+    """What was seen before says nothing about now."""
+    world = World([make.healthy_snapshot(), Unreachable("connection refused")])
+    waited = world.wait(window_s=30, timeout_s=300)
+    assert (waited.verdict.status, waited.verdict.cause) == (Status.INCONCLUSIVE, Cause.GATE_UNREACHABLE)
+    assert world.now_s == pytest.approx(UNREACHABLE_S + 1)
+
+
+def figures(world: World) -> Snapshot:
+    """Wait for the figures of RES-1."""
+    return wait_for_figures(
+        world.read,
+        lambda snapshot: resources_verdict(
+            snapshot, deployment=make.DEPLOYMENT, container=make.CONTAINER, memory_share_limit=0.9
+        ),
+        clock=lambda: world.now_s,
+        sleep=world.sleep,
+    )
+
+
+def test_figures_that_come_late_are_waited_for_over_a_restart_of_the_server() -> None:
+    """Fresh pods have none at first; a server that goes away meanwhile does not end the run."""
+    fresh = make.healthy_snapshot(usage=())
+    world = World([fresh, Unreachable("connection refused"), fresh, make.healthy_snapshot()])
+    assert figures(world).usage
+    assert world.reads == 4
+
+
+def test_figures_that_may_not_be_read_are_not_waited_for() -> None:
+    """The one read says which right is missing."""
+    world = World([make.healthy_snapshot(usage=(), unreadable=(lacking("metrics"),))])
+    assert figures(world).unread("metrics") is not None
+    assert (world.reads, world.pauses) == (1, [])
+
+
+def test_figures_of_a_server_that_never_answered_raise() -> None:
+    """There is nothing to judge."""
+    with pytest.raises(Unreachable):
+        figures(World([Unreachable("connection refused")]))
