@@ -139,7 +139,7 @@ def burst(clients: Sequence[Chat], *, patients: Sequence[str], requests: int) ->
         for patient, question in itertools.islice(rounds(patients), number, number + shares[number]):
             answers.append(client.ask(patient, question))
 
-    threads = [threading.Thread(target=work, args=pair) for pair in zip(clients, range(len(clients)), strict=True)]
+    threads = [threading.Thread(target=work, args=(client, number)) for number, client in enumerate(clients)]
     for thread in threads:
         thread.start()
     for thread in threads:
