@@ -1,3 +1,13 @@
+# 123456789012 and 203.0.113.0/24 are documentation's account and network; put yours in their place.
+account_id = "123456789012"
+region     = "us-east-1"
+api_cidrs  = ["203.0.113.0/24"]
+
+access = {
+  deployer = { principal_arn = "arn:aws:iam::123456789012:role/carepath-deployer", policy = "AmazonEKSClusterAdminPolicy" }
+  gate     = { principal_arn = "arn:aws:iam::123456789012:role/carepath-gate", groups = ["carepath-gate"] }
+}
+
 chat_api_image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/carepath-chat-api:v2.0"
 llm_mode       = "Qwen3-4B-Thinking-2507"
 

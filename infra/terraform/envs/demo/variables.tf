@@ -1,3 +1,49 @@
+variable "account_id" {
+  description = "AWS account; credentials of any other are refused."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.account_id))
+    error_message = "account_id is \"${var.account_id}\"; it must be 12 digits."
+  }
+}
+
+variable "region" {
+  description = "AWS region."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]+$", var.region))
+    error_message = "region is \"${var.region}\"; a region looks like us-east-1."
+  }
+}
+
+variable "cluster_name" {
+  description = "Name of the cluster and of its network."
+  type        = string
+  default     = "carepath-demo"
+  nullable    = false
+}
+
+variable "api_cidrs" {
+  description = "Ranges from which the cluster's API server is reached over the internet; empty: only from within the network."
+  type        = set(string)
+  nullable    = false
+}
+
+variable "access" {
+  description = "Who may do what in the cluster; whoever applies this must be a cluster admin. The group carepath-gate may do what the gate needs."
+  type = map(object({
+    principal_arn = string
+    policy        = optional(string)
+    namespaces    = optional(set(string), [])
+    groups        = optional(set(string), [])
+  }))
+  nullable = false
+}
+
 variable "kubeconfig_path" {
   description = "Kubeconfig of the cluster; `python -m infra.tf` gives the first file of KUBECONFIG. Required: a default could be another cluster's."
   type        = string

@@ -112,14 +112,15 @@ resource "aws_eks_cluster" "this" {
 }
 
 resource "aws_eks_access_entry" "this" {
-  for_each = var.admins
+  for_each = var.access
 
-  cluster_name  = aws_eks_cluster.this.name
-  principal_arn = each.value.principal_arn
+  cluster_name      = aws_eks_cluster.this.name
+  principal_arn     = each.value.principal_arn
+  kubernetes_groups = each.value.groups
 }
 
 resource "aws_eks_access_policy_association" "this" {
-  for_each = var.admins
+  for_each = { for name, each in var.access : name => each if each.policy != null }
 
   cluster_name  = aws_eks_cluster.this.name
   principal_arn = aws_eks_access_entry.this[each.key].principal_arn

@@ -56,30 +56,36 @@ variable "kubernetes_version" {
   }
 }
 
-variable "admins" {
-  description = "Name -> IAM principal and what it may do in the cluster. Whoever applies this must be among the cluster admins: the creator gets no rights by being it."
+variable "access" {
+  description = "Name -> IAM principal and what it may do: `policy` is one of EKS's own, `groups` are Kubernetes groups that a RoleBinding names. Whoever applies this must be a cluster admin here: the creator gets no rights by being it."
   type = map(object({
     principal_arn = string
-    policy        = string
+    policy        = optional(string)
     namespaces    = optional(set(string), [])
+    groups        = optional(set(string), [])
   }))
   nullable = false
 
   validation {
-    condition     = anytrue([for admin in values(var.admins) : admin.policy == "AmazonEKSClusterAdminPolicy" && length(admin.namespaces) == 0])
-    error_message = "admins has nobody with AmazonEKSClusterAdminPolicy for all namespaces; such a cluster could not be administered."
+    condition     = anytrue([for each in values(var.access) : each.policy == "AmazonEKSClusterAdminPolicy" && length(each.namespaces) == 0])
+    error_message = "access has nobody with AmazonEKSClusterAdminPolicy for all namespaces; such a cluster could not be administered."
   }
 
   validation {
-    condition = alltrue([for admin in values(var.admins) : contains([
+    condition = alltrue([for each in values(var.access) : each.policy == null || contains([
       "AmazonEKSClusterAdminPolicy", "AmazonEKSAdminPolicy", "AmazonEKSEditPolicy", "AmazonEKSViewPolicy",
-    ], admin.policy)])
-    error_message = "admins has another policy than AmazonEKSClusterAdminPolicy, AmazonEKSAdminPolicy, AmazonEKSEditPolicy, AmazonEKSViewPolicy: ${join(", ", [for name, admin in var.admins : "${name} (${admin.policy})"])}."
+    ], coalesce(each.policy, "none"))])
+    error_message = "access has another policy than AmazonEKSClusterAdminPolicy, AmazonEKSAdminPolicy, AmazonEKSEditPolicy, AmazonEKSViewPolicy: ${join(", ", [for name, each in var.access : "${name} (${coalesce(each.policy, "none")})"])}."
   }
 
   validation {
-    condition     = alltrue([for admin in values(var.admins) : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/.+$", admin.principal_arn))])
-    error_message = "admins has a principal_arn that is no role or user: ${join(", ", [for name, admin in var.admins : "${name} (${admin.principal_arn})" if !can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/.+$", admin.principal_arn))])}. A session's assumed-role ARN is none; name its role."
+    condition     = alltrue([for each in values(var.access) : each.policy != null || length(each.groups) > 0])
+    error_message = "access lets ${join(", ", [for name, each in var.access : name if each.policy == null && length(each.groups) == 0])} in and gives neither policy nor groups: they could log in and do nothing."
+  }
+
+  validation {
+    condition     = alltrue([for each in values(var.access) : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/.+$", each.principal_arn))])
+    error_message = "access has a principal_arn that is no role or user: ${join(", ", [for name, each in var.access : "${name} (${each.principal_arn})" if !can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/.+$", each.principal_arn))])}. A session's assumed-role ARN is none; name its role."
   }
 }
 

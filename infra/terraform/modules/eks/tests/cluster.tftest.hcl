@@ -16,7 +16,7 @@ variables {
   api_cidrs           = ["203.0.113.0/24"]
   node_instance_types = ["t3.xlarge"]
   nodes               = { min = 2, desired = 3, max = 4 }
-  admins = {
+  access = {
     deployer = { principal_arn = "arn:aws:iam::123456789012:role/deployer", policy = "AmazonEKSClusterAdminPolicy" }
   }
 }
@@ -36,7 +36,7 @@ run "creator_has_no_rights_that_are_not_written_down" {
 run "admin_of_one_namespace_is_scoped_to_it" {
   command = plan
   variables {
-    admins = {
+    access = {
       deployer = { principal_arn = "arn:aws:iam::123456789012:role/deployer", policy = "AmazonEKSClusterAdminPolicy" }
       on_call = {
         principal_arn = "arn:aws:iam::123456789012:role/on-call"
@@ -53,6 +53,24 @@ run "admin_of_one_namespace_is_scoped_to_it" {
       aws_eks_access_policy_association.this["on_call"].access_scope[0].namespaces == toset(["carepath-demo"])
     )
     error_message = "got ${jsonencode([for each in aws_eks_access_policy_association.this : each.access_scope])}"
+  }
+}
+
+run "group_alone_gives_no_policy" {
+  command = plan
+  variables {
+    access = {
+      deployer = { principal_arn = "arn:aws:iam::123456789012:role/deployer", policy = "AmazonEKSClusterAdminPolicy" }
+      gate     = { principal_arn = "arn:aws:iam::123456789012:role/gate", groups = ["carepath-gate"] }
+    }
+  }
+
+  assert {
+    condition = (
+      keys(aws_eks_access_policy_association.this) == ["deployer"] &&
+      aws_eks_access_entry.this["gate"].kubernetes_groups == toset(["carepath-gate"])
+    )
+    error_message = "policies for ${join(", ", keys(aws_eks_access_policy_association.this))}"
   }
 }
 

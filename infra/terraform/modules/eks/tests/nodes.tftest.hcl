@@ -16,7 +16,7 @@ variables {
   api_cidrs           = ["203.0.113.0/24"]
   node_instance_types = ["t3.xlarge"]
   nodes               = { min = 2, desired = 3, max = 4 }
-  admins = {
+  access = {
     deployer = { principal_arn = "arn:aws:iam::123456789012:role/deployer", policy = "AmazonEKSClusterAdminPolicy" }
   }
 }

@@ -17,7 +17,7 @@ variables {
   api_cidrs           = ["203.0.113.0/24"]
   node_instance_types = ["t3.xlarge"]
   nodes               = { min = 2, desired = 3, max = 4 }
-  admins = {
+  access = {
     deployer = { principal_arn = "arn:aws:iam::123456789012:role/deployer", policy = "AmazonEKSClusterAdminPolicy" }
   }
 }
@@ -55,7 +55,7 @@ run "patch_version_is_refused" {
 run "cluster_without_an_admin_is_refused" {
   command = plan
   variables {
-    admins = {
+    access = {
       deployer = {
         principal_arn = "arn:aws:iam::123456789012:role/deployer"
         policy        = "AmazonEKSClusterAdminPolicy"
@@ -63,29 +63,40 @@ run "cluster_without_an_admin_is_refused" {
       }
     }
   }
-  expect_failures = [var.admins]
+  expect_failures = [var.access]
 }
 
 run "policy_of_another_service_is_refused" {
   command = plan
   variables {
-    admins = {
+    access = {
       deployer = { principal_arn = "arn:aws:iam::123456789012:role/deployer", policy = "AmazonEKSClusterAdminPolicy" }
       other    = { principal_arn = "arn:aws:iam::123456789012:role/sre", policy = "AdministratorAccess" }
     }
   }
-  expect_failures = [var.admins]
+  expect_failures = [var.access]
+}
+
+run "access_to_nothing_is_refused" {
+  command = plan
+  variables {
+    access = {
+      deployer = { principal_arn = "arn:aws:iam::123456789012:role/deployer", policy = "AmazonEKSClusterAdminPolicy" }
+      other    = { principal_arn = "arn:aws:iam::123456789012:role/sre" }
+    }
+  }
+  expect_failures = [var.access]
 }
 
 run "session_for_a_principal_is_refused" {
   command = plan
   variables {
-    admins = {
+    access = {
       deployer = { principal_arn = "arn:aws:iam::123456789012:role/deployer", policy = "AmazonEKSClusterAdminPolicy" }
       other    = { principal_arn = "arn:aws:sts::123456789012:assumed-role/sre/me", policy = "AmazonEKSViewPolicy" }
     }
   }
-  expect_failures = [var.admins]
+  expect_failures = [var.access]
 }
 
 run "ami_type_of_amazon_linux_2_is_refused" {
