@@ -1,0 +1,57 @@
+"""Frozen data that the pure code judges: a Snapshot of the cluster, what is Desired, what was Observed by asking.
+
+``readers`` make these from the outside world, ``diagnosis``, ``sizing`` and ``plan`` judge them; raw API dictionaries
+never come this far. CPU is in millicores, memory and storage in bytes, times are aware datetimes (UTC). An absent value
+is None and never zero; a read that failed is an ``Unreadable`` and never an empty tuple.
+"""
+
+from gate.records.common import Condition, Owner, Resources
+from gate.records.network import Endpoint, Service, ServicePort
+from gate.records.nodes import Claim, Node, Quota, StorageClass, Taint
+from gate.records.observations import Answer, Identity, LogTail, Reply
+from gate.records.pods import ContainerState, ContainerStatus, Pod, PodUsage
+from gate.records.snapshot import ClusterIdentity, Desired, Event, Snapshot, Unreadable
+from gate.records.sources import ImageFacts, ImageUnread, ModelFacts, Setting, SettingsSchema
+from gate.records.templates import ContainerPort, ContainerSpec, EnvVar, PodSpec, Probe, VolumeSource
+from gate.records.workloads import Deployment, Hpa, ReplicaSet
+
+__all__ = [
+    "Answer",
+    "Claim",
+    "ClusterIdentity",
+    "Condition",
+    "ContainerPort",
+    "ContainerSpec",
+    "ContainerState",
+    "ContainerStatus",
+    "Deployment",
+    "Desired",
+    "Endpoint",
+    "EnvVar",
+    "Event",
+    "Hpa",
+    "Identity",
+    "ImageFacts",
+    "ImageUnread",
+    "LogTail",
+    "ModelFacts",
+    "Node",
+    "Owner",
+    "Pod",
+    "PodSpec",
+    "PodUsage",
+    "Probe",
+    "Quota",
+    "ReplicaSet",
+    "Reply",
+    "Resources",
+    "Service",
+    "ServicePort",
+    "Setting",
+    "SettingsSchema",
+    "Snapshot",
+    "StorageClass",
+    "Taint",
+    "Unreadable",
+    "VolumeSource",
+]

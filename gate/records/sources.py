@@ -1,0 +1,82 @@
+"""What preflight reads beside the cluster: the model, the service's settings, the image."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFacts:
+    """A model of ``service_chat/models.toml``; ``weights_bytes`` is the size of the file that the service loads."""
+
+    name: str
+    parameters: int
+    kv_bytes_per_token: int
+    quantization: str
+    weights_bytes: int
+    context_tokens: int
+    thinking: bool = False
+    file: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One environment variable that the service reads, from ``service_chat/settings.schema.json``.
+
+    ``type`` is the JSON schema's word (``string``, ``integer``, ``number``, ``boolean``); the exclusive bounds stand
+    apart because a float's neighbour has no name. ``format`` is the schema's (``uri``, ``path``), empty if none.
+    """
+
+    key: str
+    type: Literal["string", "integer", "number", "boolean"]
+    enum: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    exclusive_minimum: float | None = None
+    exclusive_maximum: float | None = None
+    format: str = ""
+    default: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsSchema:
+    """Every environment variable that the service reads; ``required`` ones have no default."""
+
+    source: str
+    settings: tuple[Setting, ...]
+    required: tuple[str, ...] = ()
+
+    def setting(self, key: str) -> Setting | None:
+        """Return the setting of that environment variable."""
+        return next((each for each in self.settings if each.key == key), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFacts:
+    """An image as the registry describes it.
+
+    ``digest`` is what the reference resolved to, ``platforms`` are ``OS/ARCH`` or ``OS/ARCH/VARIANT``;
+    ``compressed_bytes`` sums the layers of the first platform, None if the registry does not say.
+    """
+
+    reference: str
+    digest: str
+    platforms: tuple[str, ...]
+    compressed_bytes: int | None = None
+    read_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageUnread:
+    """Why an image could not be described.
+
+    ``not_found`` and ``denied`` are the registry's own answers, ``invalid_name`` needs none, ``unreachable`` is the
+    gate's trouble.
+    """
+
+    reference: str
+    kind: Literal["not_found", "denied", "invalid_name", "unreachable"]
+    message: str
+    status_code: int | None = None
+    read_at: datetime | None = None

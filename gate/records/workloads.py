@@ -1,0 +1,91 @@
+"""What makes pods: the Deployment, its revisions, its autoscaler."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gate.records.common import NOTHING, Condition, Owner
+from gate.records.templates import PodSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaSet:
+    """One revision of the Deployment. ``desired`` is spec.replicas."""
+
+    name: str
+    uid: str
+    revision: int | None
+    labels: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    owner: Owner | None = None
+    created_at: datetime | None = None
+    generation: int = 0
+    observed_generation: int | None = None
+    desired: int = 0
+    current: int = 0
+    ready: int = 0
+    available: int = 0
+    template: PodSpec
+    conditions: tuple[Condition, ...] = ()
+    change_cause: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """The Deployment, from the cluster or from a manifest (then generation and counts are 0, observed None).
+
+    ``max_surge`` and ``max_unavailable`` stay as written (``1``, ``25%``); ``desired`` is None where replicas are left
+    to an HPA.
+    """
+
+    name: str
+    namespace: str
+    uid: str = ""
+    labels: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    selector: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    template_labels: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    template: PodSpec
+    revision: int | None = None
+    generation: int = 0
+    observed_generation: int | None = None
+    desired: int | None = None
+    strategy: str = "RollingUpdate"
+    max_surge: str = "25%"
+    max_unavailable: str = "25%"
+    progress_deadline_s: int = 600
+    min_ready_s: int = 0
+    paused: bool = False
+    current: int = 0
+    updated: int = 0
+    ready: int = 0
+    available: int = 0
+    conditions: tuple[Condition, ...] = ()
+
+    def condition(self, kind: str) -> Condition | None:
+        """Return the condition of that type."""
+        return next((each for each in self.conditions if each.type == kind), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hpa:
+    """A HorizontalPodAutoscaler (autoscaling/v2). CPU figures are per cent of the request.
+
+    ``scale_down_window_s``: for how long a peak keeps the replicas up; 300 is the controller's default.
+    """
+
+    name: str
+    target_kind: str
+    target_name: str
+    min_replicas: int
+    max_replicas: int
+    current_replicas: int | None = None
+    desired_replicas: int | None = None
+    cpu_target_percent: int | None = None
+    cpu_current_percent: int | None = None
+    conditions: tuple[Condition, ...] = ()
+    created_at: datetime | None = None
+    last_scaled_at: datetime | None = None
+    scale_down_window_s: int = 300
+
+    def condition(self, kind: str) -> Condition | None:
+        """Return the condition of that type."""
+        return next((each for each in self.conditions if each.type == kind), None)
