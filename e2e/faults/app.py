@@ -80,7 +80,8 @@ class App:
 
     def add(self, document: Document) -> None:
         """Apply this one too, in the case's namespace, before the Deployments that may need it."""
-        document["metadata"].setdefault("namespace", self.namespace)
+        if document["kind"] != "PersistentVolume":
+            document["metadata"]["namespace"] = self.namespace
         first = next(index for index, each in enumerate(self.documents) if each["kind"] == "Deployment")
         self.documents.insert(first, document)
 

@@ -34,7 +34,9 @@ class Case:
         cause: what it must say.
         status: how it must end.
         model: run the language model; else the mock.
-        first: what runs, in good order, before the fault or the near miss is applied; None: nothing does.
+        near_status: how the near miss must end.
+        first: what runs, in good order, before the fault or the near miss is applied on top of it; None: nothing does.
+        prepare: done to the cluster before anything is applied.
         act: done to the cluster after the fault was applied.
         near_act: the same for the near miss.
         undo: puts back what deleting the namespace does not.
@@ -54,7 +56,9 @@ class Case:
     cause: Cause
     status: Status = Status.FAIL
     model: bool = False
+    near_status: Status = Status.PASS
     first: Change | None = None
+    prepare: Act | None = None
     act: Act | None = None
     near_act: Act | None = None
     undo: Act | None = None

@@ -93,6 +93,22 @@ def ready(at_least: int = 1) -> Condition:
     return lambda look: sum(map(_is_ready, pods(look))) >= at_least
 
 
+def available(look: Look) -> bool:
+    """Every Deployment of the namespace has a pod that serves."""
+    found = look("Deployment")
+    return bool(found) and all(each.get("status", {}).get("availableReplicas") for each in found)
+
+
+def progress_exceeded(look: Look) -> bool:
+    """The chat API's rollout has made no progress for its deadline."""
+    return any(
+        condition.get("reason") == "ProgressDeadlineExceeded"
+        for each in look("Deployment")
+        if each["metadata"]["name"] == APP
+        for condition in each.get("status", {}).get("conditions", ())
+    )
+
+
 def running(look: Look) -> bool:
     """A container of the chat API runs."""
     return any("running" in status["state"] for status in containers(look))

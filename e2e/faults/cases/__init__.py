@@ -1,7 +1,29 @@
 """The cases, by topic; a new one is an entry in one of these modules."""
 
 from e2e.faults.case import Case
-from e2e.faults.cases import containers, images, network, scheduling
+from e2e.faults.cases import (
+    admission,
+    answers,
+    configuration,
+    containers,
+    images,
+    network,
+    probes,
+    rollouts,
+    scheduling,
+    storage,
+)
 
 #: All of them. The place in this list gives a case its port.
-CASES: tuple[Case, ...] = (*images.CASES, *scheduling.CASES, *containers.CASES, *network.CASES)
+CASES: tuple[Case, ...] = (
+    *images.CASES,
+    *scheduling.CASES,
+    *admission.CASES,
+    *configuration.CASES,
+    *storage.CASES,
+    *containers.CASES,
+    *probes.CASES,
+    *network.CASES,
+    *answers.CASES,
+    *rollouts.CASES,
+)

@@ -1,0 +1,68 @@
+"""Probes that ask for the wrong thing, or for the right thing too early."""
+
+from typing import Any
+
+from e2e.faults.app import App
+from e2e.faults.case import Case, Change
+from e2e.faults.conditions import both, ended, event, progress_exceeded
+from gate.causes import Cause
+from gate.diagnosis.tolerances import PATH_MISSING_S
+
+#: Instead of 120 s: a rollout in which nothing fails for good ends with its deadline.
+DEADLINE_S = 20
+
+
+def probe(which: str, *, deadline_s: int | None = None, **values: Any) -> Change:  # noqa: ANN401  # fields of a probe
+    """Change a probe's fields; `path` and `port` are those of its httpGet."""
+
+    def change(app: App) -> None:
+        found = app.container[f"{which}Probe"]
+        for key, value in values.items():
+            (found["httpGet"] if key in {"path", "port"} else found)[key] = value
+        if deadline_s:
+            app.deployment["spec"]["progressDeadlineSeconds"] = deadline_s
+
+    return change
+
+
+CASES = (
+    Case(
+        name="readiness-path-unknown",
+        fault=probe("readiness", path="/readyz"),
+        near_miss=probe("readiness", path="/health"),
+        terminal_when=event("Unhealthy", "404"),
+        waited_s=PATH_MISSING_S,
+        cause=Cause.PROBE_READINESS_FAILING,
+    ),
+    Case(
+        name="readiness-port-undeclared",
+        fault=probe("readiness", port="web"),
+        near_miss=probe("readiness", port=8002),
+        terminal_when=event("Unhealthy", "Readiness"),
+        waited_s=PATH_MISSING_S,
+        cause=Cause.PROBE_READINESS_FAILING,
+    ),
+    Case(
+        name="readiness-port-closed",
+        fault=probe("readiness", port=8003, deadline_s=DEADLINE_S),
+        near_miss=probe("readiness", port=8002, deadline_s=DEADLINE_S),
+        terminal_when=progress_exceeded,
+        cause=Cause.PROBE_READINESS_FAILING,
+    ),
+    Case(
+        name="startup-budget-too-short",
+        incidents=(9,),
+        fault=probe("startup", path="/not-yet", failureThreshold=2),
+        near_miss=probe("startup", failureThreshold=30),
+        terminal_when=event("Killing", "failed startup probe"),
+        cause=Cause.PROBE_STARTUP_EXHAUSTED,
+    ),
+    Case(
+        name="liveness-kills",
+        incidents=(7,),
+        fault=probe("liveness", path="/alive", periodSeconds=1, failureThreshold=2),
+        near_miss=probe("liveness", periodSeconds=1, failureThreshold=2),
+        terminal_when=both(event("Killing", "failed liveness probe", times=3), ended(3)),
+        cause=Cause.PROBE_LIVENESS_KILLED,
+    ),
+)
