@@ -22,6 +22,8 @@ CASE = Case(
     cause=Cause.SCHEDULING_INSUFFICIENT_CPU,
 )
 
+TOLD = "POD-1 fail scheduling.insufficient_cpu: The reason."
+
 
 def run(status: str, cause: str | None, *, exit_code: int, at: float = 116.5) -> Acceptance:
     """Return a run of acceptance that judged POD-1."""
@@ -58,12 +60,11 @@ def test_outcome_right_has_no_problem_and_its_seconds() -> None:
         ),
         (
             replace(RIGHT, terminal_at=None),
-            "the fault never became final by its own condition; "
-            "got POD-1 fail scheduling.insufficient_cpu: The reason.",
+            f"the fault never became final by its own condition; got {TOLD}",
         ),
         (
             replace(RIGHT, near=run("fail", "scheduling.insufficient_cpu", exit_code=1)),
-            "near miss: expected pass, got POD-1 fail scheduling.insufficient_cpu: The reason.",
+            f"near miss: expected pass, got {TOLD}",
         ),
     ],
 )
