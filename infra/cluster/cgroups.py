@@ -142,11 +142,15 @@ def remove(name: str, *, timeout_s: float = 5) -> None:
 
 
 def _tree(group: Path) -> Iterator[Path]:
-    if group.is_dir():
-        yield group
-        for child in sorted(group.iterdir()):
-            if child.is_dir():
-                yield from _tree(child)
+    """Yield a group and those below it; the kubelet and runc remove groups while this looks."""
+    try:
+        children = sorted(group.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    yield group
+    for child in children:
+        if child.is_dir():
+            yield from _tree(child)
 
 
 def _lines(path: Path) -> list[str]:

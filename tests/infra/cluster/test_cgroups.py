@@ -77,6 +77,25 @@ def test_processes_are_found_anywhere_below_the_group(two_hierarchies: tuple[Pat
     assert cgroups.processes("carepath-x", below="kubepods") == {5, 7}
 
 
+def test_group_that_goes_away_while_looked_at_counts_as_gone(
+    two_hierarchies: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """runc removes a container's group between the moment it is listed and the moment it is looked into."""
+    pod = two_hierarchies[0] / "carepath-x" / "pod"
+    pod.mkdir(parents=True)
+    is_dir = Path.is_dir
+
+    def gone_after_the_look(path: Path) -> bool:
+        found = is_dir(path)
+        if path == pod and found:
+            path.rmdir()
+        return found
+
+    monkeypatch.setattr(Path, "is_dir", gone_after_the_look)
+    assert cgroups.processes("carepath-x") == set()
+    assert not pod.exists()
+
+
 def test_process_that_does_not_end_is_named(two_hierarchies: tuple[Path, Path]) -> None:
     """A process in an uninterruptible sleep survives even SIGKILL: it is named instead of forgotten."""
     with subprocess.Popen(["/bin/sleep", "60"]) as child:
