@@ -80,7 +80,7 @@ def test_processes_are_found_anywhere_below_the_group(two_hierarchies: tuple[Pat
 def test_group_that_goes_away_while_looked_at_counts_as_gone(
     two_hierarchies: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """runc removes a container's group between the moment it is listed and the moment it is looked into."""
+    """Runc removes a container's group between the moment it is listed and the moment it is looked into."""
     pod = two_hierarchies[0] / "carepath-x" / "pod"
     pod.mkdir(parents=True)
     is_dir = Path.is_dir
