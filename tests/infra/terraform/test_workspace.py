@@ -206,7 +206,7 @@ def test_state_file_of_an_embedded_cluster_goes_with_it(tmp_path: Path, monkeypa
 
 def test_environment_that_does_not_exist_is_refused_with_those_there_are() -> None:
     """The message lists the folders of infra/terraform/envs."""
-    with pytest.raises(WorkspaceError, match=r'--env "prod" is not an environment; there are demo, local'):
+    with pytest.raises(WorkspaceError, match=r'--env "prod" is not an environment; there are demo, gpu, local'):
         environment_folder("prod")
 
 

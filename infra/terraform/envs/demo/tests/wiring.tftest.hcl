@@ -47,7 +47,7 @@ run "nodes_and_pods_are_in_two_zones" {
   }
 }
 
-run "gate_reads_no_secret_and_writes_nothing" {
+run "gate_reads_no_secret_and_writes_nothing_but_port_forwards" {
   command = plan
 
   assert {
@@ -59,5 +59,22 @@ run "gate_reads_no_secret_and_writes_nothing" {
       ]
     ]))
     error_message = "the gate may read Secrets, or write"
+  }
+
+  assert {
+    condition     = length(local.gate_access) == 4 && sum([for object in local.gate_access : length(try(object.rules, []))]) > 4
+    error_message = "there are other objects than two roles with their bindings: ${join(", ", keys(local.gate_access))}"
+  }
+}
+
+run "gate_roles_are_bound_to_the_group_of_the_access_entry" {
+  command = plan
+
+  assert {
+    condition = alltrue([
+      for name, object in local.gate_access :
+      try([for subject in object.subjects : "${subject.kind}/${subject.name}"] == ["Group/carepath-gate"], !endswith(object.kind, "Binding"))
+    ])
+    error_message = "another subject is bound"
   }
 }
