@@ -3,9 +3,10 @@
 Pure. A case's changes work on these documents; what they become on the cluster belongs to ``running``.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -157,7 +158,6 @@ def baseline(namespace: str, port: int, images: Images, free: Free, *, model: bo
     return app
 
 
-def _rendered(path: Path) -> Iterator[Document]:
-    for each in yaml.safe_load_all(path.read_text(encoding="utf-8")):
-        if each is not None:
-            yield each
+@cache
+def _rendered(path: Path) -> tuple[Document, ...]:
+    return tuple(each for each in yaml.safe_load_all(path.read_text(encoding="utf-8")) if each is not None)
