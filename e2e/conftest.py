@@ -1,5 +1,6 @@
 """What the end-to-end tests share: the embedded cluster that is up, with its images."""
 
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -7,6 +8,11 @@ import pytest
 
 from e2e.faults.running import World
 from e2e.faults.world import current_world
+
+
+def pytest_configure() -> None:
+    """Take SIGINT again: a runner started in the background ignores it, and so would all that the tests start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
