@@ -52,7 +52,9 @@ def measured(gate: Gate, rollout: Waited) -> Snapshot:
         target = threshold("HPA-1", "cpu_target")
         return hpa_verdict(snapshot, hpa=cluster.hpa, cpu_target_percent=target, **names)
 
-    return wait_for_figures(gate.reader.snapshot, worse)
+    figures = wait_for_figures(gate.reader.snapshot, worse)
+    gate.use_snapshot(figures)  # the one that the diagnostics bundle shows
+    return figures
 
 
 @pytest.fixture(scope="session")
