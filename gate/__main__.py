@@ -91,6 +91,8 @@ def diagnose(
         found = [each.name for each in snapshot.deployments] if deployment is None else [deployment]
         verdicts = {name: assess(snapshot, deployment=name).verdict for name in found}
         print(f"{snapshot.cluster.server}, namespace {namespace}: {len(verdicts)} Deployment(s)")
+        if not verdicts:
+            print("Nothing is deployed there, so nothing can be judged: is that the namespace?")
         for name, verdict in verdicts.items():
             print("\n".join(_lines(name, verdict)))
         raise typer.Exit(exit_code(verdict.status for verdict in verdicts.values()))
