@@ -1,5 +1,6 @@
-"""`python -m gate rollout | diagnose | size`: the gate outside pytest."""
+"""`python -m gate rollout | diagnose | size | criteria`: the gate outside pytest."""
 
+import shlex
 import subprocess
 import sys
 import time
@@ -23,7 +24,7 @@ from gate.readers.cluster import ClusterReader
 from gate.readers.errors import ReadError
 from gate.readers.kube import open_connection
 from gate.readers.models import model_facts
-from gate.report.run import ExitCode, Judgement, Run, exit_code
+from gate.report.run import ExitCode, Judgement, ReportError, Run, exit_code
 from gate.report.terminal import render_terminal
 from gate.report.write import publish
 from gate.sizing.choice import size_table
@@ -64,7 +65,7 @@ def rollout(
         users = [stack.enter_context(gate.user(keep_alive=number % 2 == 0)) for number in range(count)]
         change = under_traffic(
             gate.reader,
-            lambda: subprocess.run(command, check=True),
+            lambda: _run(command),
             users,
             settings.test_mrns,
             deployment=gate.target.cluster.deployment,
@@ -148,6 +149,19 @@ def criteria_table(
     into.write_text(f"{head}{marked}\n{markdown_table()}\n{ended}{tail}", encoding="utf-8")
 
 
+class CommandError(Exception):
+    """The command that should roll the Deployment could not be started, or failed."""
+
+
+def _run(command: list[str]) -> None:
+    try:
+        status = subprocess.run(command, check=False).returncode
+    except OSError as error:
+        raise CommandError(f"{shlex.join(command)}: could not be started: {error.strerror}") from error
+    if status:
+        raise CommandError(f"{shlex.join(command)}: exit status {status}; the rollout was not judged")
+
+
 def _answers(gate: Gate) -> bool:
     """Return whether users are answered now: otherwise there is no traffic that a rollout could lose."""
     if gate.service_url is None:
@@ -173,8 +187,8 @@ def _publish(gate: Gate, verdicts: list[Verdict], started_at: datetime, seconds:
     folder = report or ROOT / "reports" / f"{started_at:%Y%m%d-%H%M%S}"
     code = exit_code(verdict.status for verdict in verdicts)
     alone = Run(header=header_of(gate, tiers, started_at), judgements=judgements, exit_code=code, interrupted=False)
-    publish(alone, folder)
     print(render_terminal(alone, color=sys.stdout.isatty()))
+    publish(alone, folder)
     print(f"report: {folder / 'index.html'}")
     raise typer.Exit(code)
 
@@ -197,9 +211,12 @@ def _reported() -> Iterator[None]:
     except (TargetError, UnknownInstanceTypeError) as error:
         print(f"gate: {error}", file=sys.stderr)
         raise typer.Exit(ExitCode.USAGE_ERROR) from error
-    except (ReadError, subprocess.CalledProcessError) as error:
+    except (ReadError, CommandError) as error:
         print(f"gate: {error}", file=sys.stderr)
         raise typer.Exit(ExitCode.INCONCLUSIVE) from error
+    except ReportError as error:
+        print(f"gate: {error}", file=sys.stderr)
+        raise typer.Exit(ExitCode.INTERNAL_ERROR) from error
 
 
 if __name__ == "__main__":

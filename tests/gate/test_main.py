@@ -1,0 +1,187 @@
+"""The commands outside pytest: what they print, and the exit code that says whose trouble it is."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from gate import __main__ as main
+from gate.causes import Cause
+from gate.criteria import criteria
+from gate.drilling import Change
+from gate.readers import cluster
+from gate.readers.errors import Unreachable
+from gate.records import Snapshot
+from gate.target import load_target
+from gate.verdict import Evidence, Status, Verdict, passed
+from gate.waiting import Waited
+from tests.diagnosis import factories as make
+from tests.readers import fakes
+
+SEEN = (Evidence("Deployment/chat-api", "status.readyReplicas", "2"),)
+GOOD = passed("POD-1", "All 2 pods run.", SEEN)
+BROKEN = Verdict("POD-1", Status.FAIL, "Image v9 is not there.", SEEN, Cause.IMAGE_NOT_FOUND, "Push it.")
+
+
+def gate(*arguments: str) -> Result:
+    """Run `python -m gate`."""
+    return CliRunner(env={"COLUMNS": "140"}).invoke(main.app, arguments)
+
+
+@pytest.fixture
+def rollout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Result]:
+    """Return a function that runs `gate rollout` where nobody answers yet, with a wait that ends at once."""
+
+    class Reader:
+        """A cluster that is there."""
+
+        def snapshot(self) -> Snapshot:
+            """Return a Service without an address."""
+            return make.healthy_snapshot(services=())
+
+    def run(verdict: Verdict, *command: str, report: Path = tmp_path / "report") -> Result:
+        def under_traffic(*arguments: Any, **_: object) -> Change:  # noqa: ANN401  # as many as there are
+            _, change, users, _ = arguments
+            assert users == []
+            change()
+            waited = Waited(verdict, make.healthy_snapshot(), (), 3.0, 3)
+            return Change(started_at=make.NOW, settled_at=make.NOW + timedelta(seconds=3), waited=waited, traffic=())
+
+        monkeypatch.setattr(cluster, "connect", lambda _: Reader())
+        monkeypatch.setattr(main, "under_traffic", under_traffic)
+        return gate("rollout", "--target", "local", "--report", str(report), "--", *command)
+
+    return run
+
+
+@pytest.mark.parametrize(("verdict", "code"), [(GOOD, 0), (BROKEN, 1)], ids=["good", "broken"])
+def test_rollout_publishes_its_verdict_and_ends_in_its_code(
+    rollout: Callable[..., Result], tmp_path: Path, verdict: Verdict, code: int
+) -> None:
+    """A first deploy has no traffic to lose, so only POD-1 is judged; the report says what the terminal says."""
+    result = rollout(verdict, "true")
+    assert result.exit_code == code, result.output
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert [each["criterion"] for each in report["verdicts"]] == ["POD-1"]
+    assert report["exit_code"] == code
+    assert verdict.reason in result.stdout
+    assert f"report: {tmp_path / 'report' / 'index.html'}" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (("false",), "gate: false: exit status 1; the rollout was not judged\n"),
+        (
+            ("no-such-program", "apply"),
+            "gate: no-such-program apply: could not be started: No such file or directory\n",
+        ),
+    ],
+)
+def test_rollout_whose_command_fails_is_inconclusive(
+    rollout: Callable[..., Result], tmp_path: Path, command: tuple[str, ...], message: str
+) -> None:
+    """An apply that failed says nothing about the service, and is told in one line."""
+    result = rollout(GOOD, *command)
+    assert (result.exit_code, result.stderr) == (10, message)
+    assert not (tmp_path / "report").exists()
+
+
+def test_rollout_that_cannot_be_published_is_still_told(rollout: Callable[..., Result], tmp_path: Path) -> None:
+    """A full disk takes the report, not what was found out."""
+    (tmp_path / "file").write_text("in the way")
+    result = rollout(BROKEN, "true", report=tmp_path / "file" / "report")
+    assert result.exit_code == 3
+    assert BROKEN.reason in result.stdout
+    assert result.stderr.startswith("gate: ")
+
+
+def test_rollout_without_a_cluster_is_inconclusive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gate's own trouble is no verdict on the service."""
+
+    def unreachable(_: object) -> None:
+        raise Unreachable("API server https://10.90.0.2:6443: connection refused")
+
+    monkeypatch.setattr(cluster, "connect", unreachable)
+    result = gate("rollout", "--target", "local", "--", "true")
+    assert (result.exit_code, result.stderr) == (10, "gate: API server https://10.90.0.2:6443: connection refused\n")
+
+
+def test_target_unknown_is_a_usage_error() -> None:
+    """What there is instead is named."""
+    result = gate("rollout", "--target", "prod", "--", "true")
+    assert result.exit_code == 4
+    assert result.stderr.startswith("gate: target 'prod': no file ")
+    assert "known targets: demo, local" in result.stderr
+
+
+def test_diagnose_of_a_namespace_without_deployments_is_inconclusive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing looked at is not all well."""
+    monkeypatch.setattr(main, "open_connection", lambda _: fakes.FakeServer())
+    result = gate("diagnose")
+    assert result.exit_code == 10
+    assert result.stdout.splitlines() == [
+        f"{fakes.SERVER}, namespace carepath-demo: 0 Deployment(s)",
+        "Nothing is deployed there, so nothing can be judged: is that the namespace?",
+    ]
+
+
+def test_diagnose_of_a_missing_deployment_names_cause_and_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks for one that is not there is told so, with what was seen and what to do."""
+    monkeypatch.setattr(main, "open_connection", lambda _: fakes.FakeServer())
+    result = gate("diagnose", "--deployment", "chat-api")
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert lines[2].startswith("FAIL deployment/chat-api: ")
+    assert lines[3] == "  cause   rollout.not_found"
+    assert [line[:8] for line in lines[4:]] == ["  seen  ", "  do    "]
+
+
+def test_size_compares_the_targets_node_types() -> None:
+    """A row for the planned type and each candidate; the planned one is too small for the model."""
+    result = gate("size", "--target", "demo")
+    assert result.exit_code == 0
+    rows = {line.split("│")[1].strip(): line for line in result.stdout.splitlines() if line.startswith("│")}
+    nodes = load_target("demo", main.ROOT).nodes
+    assert nodes is not None
+    assert list(rows) == [nodes.instance_type, *nodes.candidates]
+    assert "fail" in rows[nodes.instance_type]
+
+
+def test_size_of_an_unknown_type_is_a_usage_error() -> None:
+    """A typing error is not a node that does not fit."""
+    result = gate("size", "t3.mega")
+    assert result.exit_code == 4
+    assert "t3.mega" in result.stderr
+
+
+def test_criteria_are_printed_as_a_table() -> None:
+    """A row for each."""
+    rows = gate("criteria").stdout.splitlines()[2:]
+    assert [row.split(" | ")[0].strip("| ") for row in rows] == list(criteria())
+
+
+def test_criteria_go_between_the_markers_of_a_page(tmp_path: Path) -> None:
+    """The page keeps what stands around them, however often it is done."""
+    page = tmp_path / "README.md"
+    page.write_text(f"before\n{main.CRITERIA_START}\nold\n{main.CRITERIA_END}\nafter\n", encoding="utf-8")
+    assert gate("criteria", "--into", str(page)).exit_code == 0
+    once = page.read_text(encoding="utf-8")
+    assert once.startswith(f"before\n{main.CRITERIA_START}\n| id |")
+    assert once.endswith(f" |\n{main.CRITERIA_END}\nafter\n")
+    assert gate("criteria", "--into", str(page)).exit_code == 0
+    assert page.read_text(encoding="utf-8") == once
+
+
+def test_criteria_into_a_page_without_markers_are_refused(tmp_path: Path) -> None:
+    """Nothing is written to a page that did not ask for it."""
+    page = tmp_path / "README.md"
+    page.write_text("before\n", encoding="utf-8")
+    result = gate("criteria", "--into", str(page))
+    assert result.exit_code == 4
+    assert result.stderr == f"gate: {page} has no {main.CRITERIA_START} ... {main.CRITERIA_END}\n"
+    assert page.read_text(encoding="utf-8") == "before\n"
