@@ -17,11 +17,12 @@ from gate.observing import Interview
 from gate.records import LogTail, Pod, Snapshot
 from gate.waiting import Waited
 
-pytestmark = pytest.mark.acceptance
+# A fixture's time is that of the first test which wants it: the rollout may take rollout_timeout_s, the questions
+# latency_budget_s and a round.
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(1800)]
 
 
 @pytest.mark.criterion("POD-1")
-@pytest.mark.timeout(1800)
 def test_rollout_is_complete_and_stable(gate: Gate, rollout: Waited) -> None:
     """Every pod of the newest revision runs and stays ready for a window."""
     gate.judge(rollout.verdict)
