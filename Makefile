@@ -60,3 +60,62 @@ criteria: setup ## Write the criteria table into README.md
 faults: setup ## The whole fault matrix on the embedded cluster; writes notes/faults.md
 	@$(PYTHON) -m infra.cluster up
 	@$(CLUSTER_ENV); $(PYTHON) -m e2e.faults
+
+# --- The release checklist (notes/checklist.md); TARGET=demo for EKS ---------------------------------------------------
+
+VERSION ?= v2.0
+CHAT_IMAGE ?=
+LLM_MODE ?=
+MODEL ?= SmolLM2-135M-Instruct
+REPORT ?=
+# On EKS kubectl, docker and KUBECONFIG are the user's own.
+ON_TARGET = $(if $(filter local,$(TARGET)),$(CLUSTER_ENV),:)
+INTO_REPORT = $(if $(REPORT),--report=$(REPORT))
+
+.PHONY: install-chat-llm download-llm-model run-chat build-chat ecr-login push-chat
+.PHONY: tf-init tf-plan tf-apply deploy-chat validate-chat load-chat
+
+install-chat-llm: setup ## Install what the service needs to run a model here
+
+download-llm-model: setup ## Fetch MODEL into ./models, checked against models.toml
+	@$(PYTHON) -m service_chat.download --model $(MODEL) --into models
+
+run-chat: setup ## Run the service on port 8002 with the patient API beside it (settings: .env)
+	@$(PYTHON) -m infra.patient_api & patients=$$!; trap 'kill $$patients' EXIT; $(PYTHON) -m service_chat
+
+build-chat: setup ## Build the chat image with MODEL baked in; on the embedded cluster also push it
+ifeq ($(TARGET),local)
+	@$(CLUSTER_ENV); $(PYTHON) -m infra.images --only carepath-chat-api:$(VERSION)
+else
+	DOCKER_BUILDKIT=1 docker build --build-arg DOWNLOAD_MODEL=true --build-arg MODEL=$(MODEL) \
+	  -t carepath-chat-api:$(VERSION) -f service_chat/Dockerfile service_chat
+endif
+
+ecr-login: setup ## Log docker in to the registry of TARGET
+	@$(PYTHON) -m infra.ecr login --target $(TARGET)
+
+push-chat: setup ## Push the chat image; ends in the digest to deploy
+ifeq ($(TARGET),local)
+	@$(CLUSTER_ENV); $(PYTHON) -m infra.images --only carepath-chat-api:$(VERSION)
+else
+	@$(PYTHON) -m infra.ecr push carepath-chat-api:$(VERSION) --target $(TARGET)
+endif
+
+tf-init: setup ## Install Terraform's providers and modules
+	@$(ON_TARGET); $(PYTHON) -m infra.tf init --env $(TARGET)
+
+tf-plan: setup ## Save a plan and review it (CHAT_IMAGE=..., LLM_MODE=... instead of terraform.tfvars)
+	@$(ON_TARGET); $(PYTHON) -m infra.tf plan --env $(TARGET) \
+	  $(if $(CHAT_IMAGE),--chat-image $(CHAT_IMAGE)) $(if $(LLM_MODE),--llm-mode $(LLM_MODE))
+
+tf-apply: setup ## Apply the saved plan and no other
+	@$(ON_TARGET); $(PYTHON) -m infra.tf apply --env $(TARGET)
+
+deploy-chat: setup ## Apply the saved plan while requests keep coming, and judge the rollout
+	@$(ON_TARGET); $(PYTHON) -m gate rollout --target $(TARGET) $(INTO_REPORT) -- $(PYTHON) -m infra.tf apply --env $(TARGET)
+
+validate-chat: setup ## Judge what runs: the acceptance tier
+	@$(ON_TARGET); $(PYTEST) -q -m acceptance --target=$(TARGET) $(INTO_REPORT)
+
+load-chat: setup ## Ten clients at once: the load drill
+	@$(ON_TARGET); $(PYTEST) -q -m load --allow-mutation --target=$(TARGET) $(INTO_REPORT)
