@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from e2e.faults.app import LABEL, baseline
 from e2e.faults.conditions import ready
@@ -39,9 +40,9 @@ def namespace(world: World, name: str) -> Iterator[Hands]:
 
 def write_target(folder: Path, world: World, name: str, **replaced: str) -> Path:
     """Write a target for a namespace; `replaced` maps a line's key to its new value."""
-    manifests = folder / "manifests.json"
+    manifests = folder / "manifests.yaml"
     app = baseline(name, PORT, world.images, free(world.api), model=False)
-    manifests.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": app.documents}), encoding="utf-8")
+    manifests.write_text(yaml.safe_dump_all(app.documents), encoding="utf-8")
     lines = target_text(name, world.server, manifests).splitlines()
     for key, value in replaced.items():
         found = [number for number, line in enumerate(lines) if line.startswith(f"{key} = ")]

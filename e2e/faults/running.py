@@ -20,6 +20,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from e2e.faults.app import LABEL, App, Images, baseline
 from e2e.faults.case import Case
 from e2e.faults.conditions import Condition, available
@@ -214,8 +216,8 @@ def judge(namespace: str, world: World, app: App) -> Acceptance:
     """
     with tempfile.TemporaryDirectory(prefix="carepath-fault-") as scratch:
         folder = Path(scratch)
-        manifests = folder / "manifests.json"
-        manifests.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": app.documents}), encoding="utf-8")
+        manifests = folder / "manifests.yaml"
+        manifests.write_text(yaml.safe_dump_all(app.documents), encoding="utf-8")
         target = folder / "target.toml"
         registry = world.environment["CAREPATH_REGISTRY_URL"]
         target.write_text(target_text(namespace, world.server, manifests, registry), encoding="utf-8")
