@@ -146,6 +146,18 @@ def wait_for_figures(
     return snapshot
 
 
+def with_last_words(snapshot: Snapshot, verdict: Verdict, read_log: ReadLog, *, deployment: str) -> Verdict:
+    """Return the verdict with what the log of the container at fault adds to an exit code that says little."""
+    whose = speaker(examine(snapshot, deployment), verdict) if verdict.cause in SPEECHLESS else None
+    if whose is None:
+        return verdict
+    try:
+        tail = read_log(whose.pod, whose.container, previous=whose.previous)
+    except ReadError:
+        return verdict  # the exit code is known; a log that is gone takes nothing away from it
+    return explained(snapshot, verdict, tail)
+
+
 @dataclass(slots=True)
 class _Wait:
     """What one wait knows so far."""
@@ -212,16 +224,9 @@ class _Wait:
 
     def explained(self, verdict: Verdict, read_log: ReadLog | None) -> Verdict:
         """Return the verdict with what the log of the container at fault adds, if there is one and it can be read."""
-        if read_log is None or self.snapshot is None or verdict.cause not in SPEECHLESS:
+        if read_log is None or self.snapshot is None:
             return verdict
-        whose = speaker(examine(self.snapshot, self.deployment), verdict)
-        if whose is None:
-            return verdict
-        try:
-            tail = read_log(whose.pod, whose.container, previous=whose.previous)
-        except ReadError:
-            return verdict  # the exit code is known; a log that is gone takes nothing away from it
-        return explained(self.snapshot, verdict, tail)
+        return with_last_words(self.snapshot, verdict, read_log, deployment=self.deployment)
 
     def ended(self, verdict: Verdict) -> Waited:
         """Return the result, with the series that the report draws."""
