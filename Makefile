@@ -13,7 +13,7 @@ CLUSTER_ENV = eval "$$($(PYTHON) -m infra.cluster env)"
 .PHONY: help setup verify test test-hermetic test-e2e lint cluster-up cluster-down images bench faults lock render criteria
 
 help: ## Show this list
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 setup: ## Install what everything needs: Debian packages, the Python environment
 	@infra/setup.sh
@@ -66,7 +66,7 @@ faults: setup ## The whole fault matrix on the embedded cluster; writes notes/fa
 VERSION ?= v2.0
 CHAT_IMAGE ?=
 LLM_MODE ?=
-MODEL ?= SmolLM2-135M-Instruct
+MODEL ?= $(if $(filter local,$(TARGET)),SmolLM2-135M-Instruct,Qwen3-4B-Thinking-2507)
 REPORT ?=
 # On EKS kubectl, docker and KUBECONFIG are the user's own.
 ON_TARGET = $(if $(filter local,$(TARGET)),$(CLUSTER_ENV),:)
@@ -81,7 +81,7 @@ download-llm-model: setup ## Fetch MODEL into ./models, checked against models.t
 	@$(PYTHON) -m service_chat.download --model $(MODEL) --into models
 
 run-chat: setup ## Run the service on port 8002 with the patient API beside it (settings: .env)
-	@$(PYTHON) -m infra.patient_api & patients=$$!; trap 'kill $$patients' EXIT; $(PYTHON) -m service_chat
+	@$(PYTHON) -m infra.patient_api & patients=$$!; trap 'kill $$patients 2>/dev/null || true' EXIT; $(PYTHON) -m service_chat
 
 build-chat: setup ## Build the chat image with MODEL baked in; on the embedded cluster also push it
 ifeq ($(TARGET),local)
