@@ -12,14 +12,16 @@ import re
 import tarfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from functools import cache
 from typing import Literal
 
 from gate.readers.errors import masked
 from gate.records import LogTail, Pod, Snapshot
 from gate.report.phrases import facts, headline, name_and_cause
 from gate.report.run import Run, run_to_json
-from gate.report.text import one_line, plain_data, showable
+from gate.report.text import one_line, showable
 
 #: Below this an e-mail, a ticket or a CI artefact takes the archive without asking (issue trackers refuse from 10 MB).
 LIMIT_BYTES = 5_000_000
@@ -83,18 +85,28 @@ class Redactor:
         return text
 
     def data(self, value: object) -> object:
-        """Return plain data without them; what a secret-looking name stands for is hidden whatever it is."""
+        """Return a record as plain data without them; what a secret-looking name stands for is hidden in any case."""
         if isinstance(value, str):
             # Thousands of pods share a template.
             if value not in self._known:
                 self._known[value] = self.text(value)
             return self._known[value]
-        if isinstance(value, list):
-            return [self.data(each) for each in value]
-        if not isinstance(value, dict):
+        if value is None or isinstance(value, bool | int | float):
             return value
-        clean = {self.text(key): _HIDDEN if _is_secret(key, each) else self.data(each) for key, each in value.items()}
-        if _is_secret(str(value.get("name", "")), value.get("value")):
+        if isinstance(value, datetime):
+            return value.isoformat()
+        if isinstance(value, list | tuple):
+            return [self.data(each) for each in value]
+        if isinstance(value, Mapping):
+            return self._members(value)
+        # What is left in a Snapshot are its records.
+        return self._members({each.name: getattr(value, each.name) for each in fields(value)})  # type: ignore[arg-type]
+
+    def _members(self, members: Mapping[str, object]) -> dict[str, object]:
+        clean = {
+            str(self.data(key)): _HIDDEN if _is_secret(key, each) else self.data(each) for key, each in members.items()
+        }
+        if _is_secret(str(members.get("name", "")), members.get("value")):
             clean["value"] = _HIDDEN
         return clean
 
@@ -115,8 +127,13 @@ class Redactor:
         return [self._without_words(each) for each in value] if isinstance(value, list) else value
 
 
+@cache
+def _looks_secret(name: str) -> bool:
+    return bool(_SECRET_NAMES.search(name))
+
+
 def _is_secret(name: str, value: object) -> bool:
-    if not isinstance(value, str) or not value or not _SECRET_NAMES.search(name):
+    if not isinstance(value, str) or not value or not _looks_secret(name):
         return False
     return not (_COUNTS.search(name) and value.isdecimal())
 
@@ -221,11 +238,11 @@ def _snapshot_parts(snapshot: Snapshot, redactor: Redactor) -> Iterator[_Part]:
         "csi_drivers": snapshot.csi_drivers,
         "unreadable": snapshot.unreadable,
     }
-    text = json.dumps(redactor.data(plain_data(read)), indent=2, ensure_ascii=False)
+    text = json.dumps(redactor.data(read), indent=2, ensure_ascii=False)
     yield _Part("cluster.json", "which cluster was read, when, and what could not be read", text.splitlines(), "all")
 
     def lines(objects: Iterable[object]) -> list[str]:
-        return [json.dumps(redactor.data(plain_data(each)), ensure_ascii=False) for each in objects]
+        return [json.dumps(redactor.data(each), ensure_ascii=False) for each in objects]
 
     for name, what in _OBJECTS.items():
         objects = getattr(snapshot, name)
