@@ -50,10 +50,15 @@ except OSError as error:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A started container of the service."""
+    """A started container of the service; ``url`` is empty where it publishes no port (any more)."""
 
     container: Container
     url: str
+
+    def ended(self) -> bool:
+        """Return whether its process has ended."""
+        self.container.reload()
+        return bool(self.container.status in {"exited", "dead"})
 
     def client(self, timeout_s: float = 60.0) -> ChatClient:
         """Return a client of this container."""
@@ -125,8 +130,7 @@ class Bench:
                 if patients is not None:
                     patients.start()
                 chat.start()
-                url = f"http://{chat.get_container_host_ip()}:{chat.get_exposed_port(CHAT_PORT)}"
-                running = Running(chat.get_wrapped_container(), url)
+                running = Running(chat.get_wrapped_container(), _address(chat))
                 if wait:
                     _wait_until_ready(running, start_timeout_s)
                 yield running, patients.get_wrapped_container() if patients else None
@@ -151,7 +155,7 @@ class Bench:
     def privileges(self) -> Privileges:
         """Return who the process is and what it can write."""
         with self.run(patient_api=False, wait=False) as (running, _):
-            served = _eventually(lambda: _status(running.url, "/health") == HTTPStatus.OK, 60)
+            served = _answers(running, "/health", 60)
             inside = testinfra.get_host(f"docker://{running.container.id}")
             # Fails in a container that has ended: what could not write may well have.
             told = inside.run("cat /proc/1/status")
@@ -178,7 +182,9 @@ class Bench:
         samples: tuple[ProbeSample, ...] = ()
         for nano_cpus in LOADING_NANO_CPUS:
             samples = tuple(self._sampled(nano_cpus, limit_s))
-            if any(sample.ready == HTTPStatus.SERVICE_UNAVAILABLE for sample in samples):
+            seen = {sample.ready for sample in samples}
+            # One that never gets ready will not with less.
+            if HTTPStatus.SERVICE_UNAVAILABLE in seen or HTTPStatus.OK not in seen:
                 break
         return samples
 
@@ -188,7 +194,7 @@ class Bench:
             while (at_s := time.monotonic() - started) < limit_s:
                 ready, health = _status(running.url, "/ready"), _status(running.url, "/health")
                 yield ProbeSample(at_s=at_s, health=health, ready=ready)
-                if ready == HTTPStatus.OK:
+                if ready == HTTPStatus.OK or running.ended():
                     return
                 time.sleep(POLL_S)
 
@@ -224,7 +230,7 @@ class Bench:
             time.sleep(POLL_S * 2)
             sent = time.monotonic()
             running.container.kill("SIGTERM")
-            exit_code = _exit_code(running.container, limit_s)
+            exit_code = _exit_code(running, limit_s)
             seconds = time.monotonic() - sent
             asking.join()
         return Shutdown(answer=answers[0], sent_after_s=sent - asked, exit_code=exit_code, seconds=seconds)
@@ -248,7 +254,7 @@ class Bench:
                 running = Running(chat.get_wrapped_container(), "")
                 inside = testinfra.get_host(f"docker://{running.container.id}")
                 identities: list[Identity] = []
-                ready = _eventually(lambda: _identity_inside(inside, identities), 60)
+                ready = _eventually(lambda: _identity_inside(inside, identities), 60, unless=running.ended)
                 seconds = time.monotonic() - started
                 last_lines = () if ready else running.last_lines()
             finally:
@@ -311,24 +317,37 @@ def _status(url: str, path: str) -> int | None:
         return None
 
 
-def _exit_code(container: Container, limit_s: float) -> int | None:
-    def ended() -> bool:
-        container.reload()
-        return bool(container.status == "exited")
+def _address(chat: DockerContainer) -> str:
+    """Return the service's URL; its own port look-up would wait, and give up with a StopIteration, if it has ended."""
+    engine, started = chat.get_docker_client(), chat.get_wrapped_container()
+    try:
+        return f"http://{chat.get_container_host_ip()}:{engine.port(started.id, CHAT_PORT)}"
+    except ConnectionError:  # nothing is published: the process has ended already, and its log tells why
+        return ""
 
-    return int(container.attrs["State"]["ExitCode"]) if _eventually(ended, limit_s) else None
+
+def _exit_code(running: Running, limit_s: float) -> int | None:
+    return int(running.container.attrs["State"]["ExitCode"]) if _eventually(running.ended, limit_s) else None
 
 
 def _wait_until_ready(running: Running, limit_s: float) -> None:
-    if not _eventually(lambda: _status(running.url, "/ready") == HTTPStatus.OK, limit_s):
-        raise Unreachable(f"the container is not ready after {limit_s:g} s: {' / '.join(running.last_lines())}")
+    if not _answers(running, "/ready", limit_s):
+        state = "ended" if running.ended() else f"is not ready after {limit_s:g} s"
+        raise Unreachable(f"the container {state}: {' / '.join(running.last_lines()) or 'no log'}")
 
 
-def _eventually(holds: Callable[[], bool], limit_s: float) -> bool:
+def _answers(running: Running, path: str, limit_s: float) -> bool:
+    """Return whether a path came to 200 before the limit, or the container's end."""
+    return _eventually(lambda: _status(running.url, path) == HTTPStatus.OK, limit_s, unless=running.ended)
+
+
+def _eventually(holds: Callable[[], bool], limit_s: float, *, unless: Callable[[], bool] = lambda: False) -> bool:
     deadline = time.monotonic() + limit_s
     while time.monotonic() < deadline:
         if holds():
             return True
+        if unless():
+            return False
         time.sleep(POLL_S)
     return False
 
