@@ -55,6 +55,11 @@ class Repository:
             raise EcrError(f'"{url}" is no ECR repository (ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME)')
         return cls(**match.groupdict(), url=url)
 
+    @staticmethod
+    def named_by(reference: str) -> bool:
+        """Return whether an image's reference, with or without a tag, is one of an ECR repository."""
+        return _REPOSITORY.fullmatch(reference) is not None
+
     @property
     def registry(self) -> str:
         """Return the host that `docker login` is for."""
@@ -96,6 +101,23 @@ def push(repository: Repository, image: str, tag: str, client: Any) -> str:  # n
     if digest is None:
         raise EcrError(f"{repository.url}:{tag} was pushed and is not there; was it another account's registry?")
     return f"{repository.url}@{digest}"
+
+
+def resolved(image: str, client: Any = None) -> str:  # noqa: ANN401  # same
+    """Return `REPOSITORY:TAG` of ECR by the digest that the tag has now.
+
+    Raises:
+        EcrError: there is no such tag or repository, or AWS did not say.
+    """
+    url, _, tag = image.rpartition(":")
+    repository = Repository.parse(url)
+    try:
+        digest = digest_of(repository, tag, client or _client(repository))
+    except (BotoCoreError, ClientError) as error:
+        raise EcrError(f"{image}: ECR does not say which digest the tag has: {error}") from error
+    if digest is None:
+        raise EcrError(f"{image}: {url} has no tag {tag}; push it (make push-chat), or name the image by its digest")
+    return f"{url}@{digest}"
 
 
 def digest_of(repository: Repository, tag: str, client: Any) -> str | None:  # noqa: ANN401  # same

@@ -14,6 +14,7 @@ import yaml
 
 from infra.binaries import BuildError
 from infra.commands import CommandError, run
+from infra.ecr import EcrError, Repository, resolved
 from infra.images.registry import ImageReference, Registry, RegistryError
 from infra.tf import render as rendering
 from infra.tf.modules import ModuleTestError, modules_with_tests, run_tests
@@ -23,7 +24,16 @@ from infra.tf.workspace import Workspace, WorkspaceError, environment_folder, im
 
 app = typer.Typer(help=__doc__, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 Environment = Annotated[str, typer.Option("--env", help="A folder of infra/terraform/envs.")]
-_ERRORS = (WorkspaceError, ProgramError, RegistryError, ReviewError, ModuleTestError, CommandError, BuildError)
+_ERRORS = (
+    WorkspaceError,
+    ProgramError,
+    RegistryError,
+    ReviewError,
+    ModuleTestError,
+    CommandError,
+    BuildError,
+    EcrError,
+)
 _FIELD_MANAGER = "kubectl"  # the provider's for server-side apply (1.19.0, resource_kubectl_manifest.go)
 
 
@@ -148,7 +158,9 @@ def _server(kubeconfig: Path) -> str:
 
 def _pinned(image: str) -> str:
     # One that has its digest already needs no registry, and there may be none that could be asked.
-    return image if ImageReference.parse(image).digest else Registry.from_environment().resolved(image)
+    if ImageReference.parse(image).digest:
+        return image
+    return resolved(image) if Repository.named_by(image) else Registry.from_environment().resolved(image)
 
 
 def _live(document: Document) -> tuple[Document, Document] | None:

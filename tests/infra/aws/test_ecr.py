@@ -10,7 +10,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from infra.ecr import EcrError, Repository, digest_of, login, push
+from infra.ecr import EcrError, Repository, digest_of, login, push, resolved
 
 URL = "123456789012.dkr.ecr.us-east-1.amazonaws.com/carepath-chat-api"
 REPOSITORY = Repository.parse(URL)
@@ -113,3 +113,25 @@ def test_tag_that_is_not_there_has_no_digest(client: Any) -> None:  # noqa: ANN4
     """Absence is None; a repository that is not there is AWS's own error."""
     client.create_repository(repositoryName=REPOSITORY.name)
     assert digest_of(REPOSITORY, "v9", client) is None
+
+
+def test_tag_is_resolved_to_the_digest_it_has(client: Any) -> None:  # noqa: ANN401  # same
+    """What is planned is the image and not the name it goes by today."""
+    client.create_repository(repositoryName=REPOSITORY.name)
+    put(client, "v2.0", "a")
+    assert resolved(f"{URL}:v2.0", client) == f"{URL}@{digest_of(REPOSITORY, 'v2.0', client)}"
+    assert Repository.named_by(f"{URL}:v2.0")
+    assert not Repository.named_by("localhost:5000/carepath-chat-api:v2.0")
+
+
+def test_tag_that_is_not_there_is_told_with_what_to_do(client: Any) -> None:  # noqa: ANN401  # same
+    """A plan with an image that nobody pushed is refused before it is made."""
+    client.create_repository(repositoryName=REPOSITORY.name)
+    with pytest.raises(EcrError, match=r"carepath-chat-api has no tag v2\.0; push it \(make push-chat\)"):
+        resolved(f"{URL}:v2.0", client)
+
+
+def test_tag_of_a_repository_that_is_not_there_is_no_traceback(client: Any) -> None:  # noqa: ANN401  # same
+    """AWS's own words are kept, behind the image they are about."""
+    with pytest.raises(EcrError, match=r"v2\.0: ECR does not say which digest the tag has: .*RepositoryNotFound"):
+        resolved(f"{URL}:v2.0", client)
