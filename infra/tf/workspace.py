@@ -79,11 +79,15 @@ class Workspace:
             CommandError: terraform refused.
             WorkspaceError: the state is kept remotely, and nothing says where.
         """
-        # The hash in the lock is that of a provider built on this machine, maybe by an earlier compiler, and then init
-        # fails, with -upgrade too (terraform 1.11.4). go.sum locks what is built here; a lock with others' stays.
+        # The hash in the lock is that of a provider built on this machine, maybe by an earlier compiler, or of the
+        # published one, and then init fails, with -upgrade too (terraform 1.11.4). go.sum locks what is built here.
         lock = self.folder / ".terraform.lock.hcl"
-        if lock.exists() and locked_providers(lock.read_text(encoding="utf-8")) == {PROVIDER_SOURCE}:
-            lock.unlink()
+        if lock.exists():
+            others = without_own_provider(lock.read_text(encoding="utf-8"))
+            if locked_providers(others):
+                lock.write_text(others, encoding="utf-8")
+            else:
+                lock.unlink()
         self._adopt_state()
         return self.program.run(
             self.folder, "init", "-no-color", "-reconfigure", f"-backend-config={self._backend_config()}"
@@ -236,6 +240,13 @@ def image_variables(folder: Path) -> list[str]:
 def locked_providers(lock: str) -> set[str]:
     """Return the providers that a dependency lock file names, without the registry in front."""
     return set(re.findall(r'^provider "[^/"]+/([^"]+)"', lock, re.MULTILINE))
+
+
+def without_own_provider(lock: str) -> str:
+    """Return a dependency lock file without the provider that is built here; the others stay locked."""
+    return re.sub(
+        rf'^provider "[^/"]+/{re.escape(PROVIDER_SOURCE)}" \{{\n(?:.*\n)*?\}}\n*', "", lock, flags=re.MULTILINE
+    )
 
 
 def variable_arguments(given: dict[str, str]) -> list[str]:
