@@ -86,6 +86,14 @@ class App:
         first = next(index for index, each in enumerate(self.documents) if each["kind"] == "Deployment")
         self.documents.insert(first, document)
 
+    def remove(self, kind: str, name: str) -> None:
+        """Do not apply this one.
+
+        Raises:
+            LookupError: there is none.
+        """
+        self.documents.remove(self.document(kind, name))
+
     @property
     def deployment(self) -> Document:
         """Return the chat API's Deployment."""

@@ -70,3 +70,12 @@ class Case:
 
 def nothing(_: App) -> None:
     """Leave the app as it is."""
+
+
+def without(kind: str, name: str) -> Change:
+    """Leave one document out."""
+
+    def change(app: App) -> None:
+        app.remove(kind, name)
+
+    return change

@@ -8,6 +8,7 @@ from statistics import median
 
 from e2e.faults.case import Case
 from e2e.faults.running import Outcome
+from gate.causes import Cause
 from infra.cluster.api import Api
 
 _PREAMBLE = """\
@@ -65,6 +66,13 @@ def markdown(rows: Sequence[Row], machine_text: str, took_s: float) -> str:
         "|---|---|---|---|---|---|---|",
         *(_line(row) for row in sorted(rows, key=lambda row: (row.case.criterion != "POD-1", row.case.name))),
     ]
+    made = {row.case.cause for row in rows}
+    lines += [
+        "",
+        "No fault here makes these causes; they are proven on recorded or made objects only, or by another tier:",
+        "",
+    ]
+    lines += [", ".join(f"`{cause.value}`" for cause in Cause if cause not in made)]
     wrong = [row for row in rows if row.problems]
     if wrong:
         lines += ["", "## Wrong", ""]

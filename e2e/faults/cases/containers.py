@@ -57,8 +57,17 @@ def before(program: str, *, sidecar: bool = False, deadline_s: int = 120) -> Cha
 
 
 def writes(mib: int) -> Change:
-    """Write so much into /tmp, whose volume holds 64 MiB, and serve some seconds later: the kubelet measures rarely."""
-    return python(f"import time; open('/tmp/model', 'wb').write(bytes({mib} << 20)); time.sleep(30); {SERVE}")
+    """Write so much into /tmp, whose volume holds 64 MiB, and begin to serve after the kubelet has measured it.
+
+    It measures volumes once a minute (KubeletConfiguration, volumeStatsAggPeriod) and looks for evictions every 10 s.
+    """
+
+    def change(app: App) -> None:
+        python(f"import time; open('/tmp/model', 'wb').write(bytes({mib} << 20)); time.sleep(75); {SERVE}")(app)
+        app.container["startupProbe"]["failureThreshold"] = 120
+        app.deployment["spec"]["progressDeadlineSeconds"] = 300
+
+    return change
 
 
 CASES = (

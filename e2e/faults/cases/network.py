@@ -1,7 +1,7 @@
 """Every pod is ready, and users do not reach one: Service, load balancer, patient API."""
 
 from e2e.faults.app import App
-from e2e.faults.case import Case, Change, nothing
+from e2e.faults.case import Case, Change, nothing, without
 from e2e.faults.cases.configuration import env
 from e2e.faults.conditions import addressless, event, portless, ready
 from gate.causes import Cause
@@ -64,6 +64,14 @@ CASES = (
         terminal_when=addressless("chat-api-service"),
         criterion="HLT-1",
         cause=Cause.ENDPOINTS_SELECTOR,
+    ),
+    Case(
+        name="service-missing",
+        fault=without("Service", "chat-api-service"),
+        near_miss=nothing,
+        terminal_when=ready(),
+        criterion="HLT-1",
+        cause=Cause.SERVICE_NOT_FOUND,
     ),
     Case(
         name="load-balancer-port-taken",

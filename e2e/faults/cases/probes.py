@@ -1,15 +1,19 @@
 """Probes that ask for the wrong thing, or for the right thing too early."""
 
+import json
 from typing import Any
 
 from e2e.faults.app import App
 from e2e.faults.case import Case, Change
-from e2e.faults.conditions import both, ended, event, progress_exceeded
+from e2e.faults.conditions import both, ended, event, progress_exceeded, running
+from e2e.faults.hands import Hands
 from gate.causes import Cause
 from gate.diagnosis.tolerances import PATH_MISSING_S
 
 #: Instead of 120 s: a rollout in which nothing fails for good ends with its deadline.
 DEADLINE_S = 20
+
+GATE = "carepath.example/registered"
 
 
 def probe(which: str, *, deadline_s: int | None = None, **values: Any) -> Change:  # noqa: ANN401  # fields of a probe
@@ -25,7 +29,29 @@ def probe(which: str, *, deadline_s: int | None = None, **values: Any) -> Change
     return change
 
 
+def readiness_gate(app: App) -> None:
+    """Let readiness wait for a condition that somebody else sets."""
+    app.pod["readinessGates"] = [{"conditionType": GATE}]
+    app.deployment["spec"]["progressDeadlineSeconds"] = DEADLINE_S
+
+
+def gate_opened(hands: Hands) -> None:
+    """Set the condition."""
+    hands.wait_for(running, timeout_s=60)
+    pod = hands.kubectl("get", "pods", "--selector", "app=chat-api", "--output", "name").strip()
+    condition = {"status": {"conditions": [{"type": GATE, "status": "True"}]}}
+    hands.kubectl("patch", pod, "--subresource", "status", "--patch", json.dumps(condition))
+
+
 CASES = (
+    Case(
+        name="readiness-gate",
+        fault=readiness_gate,
+        near_miss=readiness_gate,
+        near_act=gate_opened,
+        terminal_when=progress_exceeded,
+        cause=Cause.POD_READINESS_GATE,
+    ),
     Case(
         name="readiness-path-unknown",
         fault=probe("readiness", path="/readyz"),

@@ -1,22 +1,24 @@
 """Rollouts that stop half-way, and autoscalers that cannot work."""
 
+import contextlib
 import json
+import os
+import signal
+from pathlib import Path
 
 from e2e.faults.app import App
-from e2e.faults.case import Case, Change, nothing
+from e2e.faults.case import Case, Change, nothing, without
 from e2e.faults.conditions import Look, deleting, ready
 from e2e.faults.hands import Hands
 from gate.causes import Cause
 from gate.diagnosis.tolerances import TERMINATION_MARGIN_S
 
-HELD = "carepath.example/held"
 #: The pod's grace period in the case of the hanging pod.
 GRACE_S = 2
 
 
-def held(app: App) -> None:
-    """Let a finalizer hold every pod that is deleted."""
-    app.deployment["spec"]["template"]["metadata"]["finalizers"] = [HELD]
+def brief(app: App) -> None:
+    """Give a pod that is deleted little time."""
     app.pod["terminationGracePeriodSeconds"] = GRACE_S
 
 
@@ -30,16 +32,43 @@ def new_revision(*, paused: bool = False) -> Change:
     return change
 
 
-def let_go(hands: Hands) -> None:
-    """Take the finalizer off every pod."""
-    for pod in hands.kubectl("get", "pods", "--output", "name").split():
-        hands.kubectl("patch", pod, "--type", "merge", "--patch", json.dumps({"metadata": {"finalizers": None}}))
+def freeze(hands: Hands) -> None:
+    """Stop the container runtime's processes of the pods that run: they serve on, and nobody can end them."""
+    _signal(hands, signal.SIGSTOP)
 
 
-def let_go_once_deleted(hands: Hands) -> None:
-    """Take the finalizer off when the old pod is on its way out."""
+def thaw(hands: Hands) -> None:
+    """Let them run again."""
+    _signal(hands, signal.SIGCONT)
+
+
+def freeze_for_a_moment(hands: Hands) -> None:
+    """Thaw when the old pod is on its way out."""
+    freeze(hands)
     hands.wait_for(deleting, timeout_s=60)
-    let_go(hands)
+    thaw(hands)
+
+
+def _signal(hands: Hands, number: signal.Signals) -> None:
+    """Send a signal to the shim (the parent of all containers of one pod) of each of the chat API's pods."""
+    pods = json.loads(hands.kubectl("get", "pods", "--selector", "app=chat-api", "--output", "json"))["items"]
+    for pod in pods:
+        for shim in _shims(pod["metadata"]["uid"]):
+            os.kill(shim, number)
+
+
+def _shims(uid: str) -> set[int]:
+    """Return the shims among the parents of the processes in the pod's cgroups."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # a process that ends meanwhile
+            if uid not in (process / "cgroup").read_text(encoding="utf-8"):
+                continue
+            status = (process / "status").read_text(encoding="utf-8")
+            parent = int(status.partition("PPid:")[2].split()[0])
+            if Path(f"/proc/{parent}/comm").read_text(encoding="utf-8").startswith("containerd-shim"):
+                found.add(parent)
+    return found
 
 
 def is_paused(look: Look) -> bool:
@@ -82,11 +111,12 @@ CASES = (
     Case(
         name="old-pod-hangs-in-terminating",
         incidents=(23,),
-        first=held,
+        first=brief,
         fault=new_revision(),
+        act=freeze,
         near_miss=new_revision(),
-        near_act=let_go_once_deleted,
-        undo=let_go,
+        near_act=freeze_for_a_moment,
+        undo=thaw,
         terminal_when=deleting,
         waited_s=GRACE_S + TERMINATION_MARGIN_S,
         within_s=60,
@@ -99,6 +129,14 @@ CASES = (
         near_miss=new_revision(),
         terminal_when=is_paused,
         cause=Cause.ROLLOUT_PAUSED,
+    ),
+    Case(
+        name="hpa-missing",
+        fault=without("HorizontalPodAutoscaler", "chat-api"),
+        near_miss=nothing,
+        terminal_when=ready(),
+        criterion="HPA-1",
+        cause=Cause.HPA_NOT_FOUND,
     ),
     Case(
         name="hpa-without-cpu-request",

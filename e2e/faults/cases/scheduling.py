@@ -2,11 +2,12 @@
 
 from e2e.faults.app import CHAT, PATIENTS, App
 from e2e.faults.case import Act, Case, Change, nothing
-from e2e.faults.conditions import unschedulable
+from e2e.faults.conditions import Look, pods, unschedulable
 from e2e.faults.hands import Hands
 from gate.causes import Cause
-from gate.diagnosis.tolerances import UNSCHEDULABLE_S
+from gate.diagnosis.tolerances import GATED_S, UNSCHEDULABLE_S
 
+GATE = "carepath.example/queue"
 #: Left free beside a neighbour that takes the rest of the node.
 LEFT_CPU_M, LEFT_MIB = 200, 1024
 
@@ -91,7 +92,38 @@ def apart(rule: str) -> Change:
     return change
 
 
+def gated(app: App) -> None:
+    """Let a gate hold the pod back from the scheduler."""
+    app.pod["schedulingGates"] = [{"name": GATE}]
+
+
+def gate_lifted(hands: Hands) -> None:
+    """Lift the gate."""
+    hands.wait_for(is_gated, timeout_s=30)
+    pod = hands.kubectl("get", "pods", "--selector", f"app={CHAT}", "--output", "name").strip()
+    hands.kubectl("patch", pod, "--type", "json", "--patch", '[{"op": "remove", "path": "/spec/schedulingGates"}]')
+
+
+def is_gated(look: Look) -> bool:
+    """A gate holds a pod back."""
+    return any(
+        condition.get("reason") == "SchedulingGated"
+        for pod in pods(look)
+        for condition in pod["status"].get("conditions", ())
+    )
+
+
 CASES = (
+    Case(
+        name="scheduling-gate",
+        fault=gated,
+        near_miss=gated,
+        near_act=gate_lifted,
+        terminal_when=is_gated,
+        waited_s=GATED_S,
+        within_s=GATED_S + 20,
+        cause=Cause.SCHEDULING_GATED,
+    ),
     Case(
         name="cpu-not-free",
         incidents=(5,),

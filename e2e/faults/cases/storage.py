@@ -35,7 +35,7 @@ def storage_class(name: str, provisioner: str) -> Act:
     return act
 
 
-def without(*kinds_and_names: str) -> Act:
+def removed(*kinds_and_names: str) -> Act:
     """Delete objects that belong to no namespace; {} stands for the namespace."""
 
     def act(hands: Hands) -> None:
@@ -80,7 +80,7 @@ CASES = (
         incidents=(3,),
         fault=cached_on("gp3-fast"),
         near_miss=cached_on("gp3-fast", volume=True),
-        undo=without("persistentvolume/{}"),
+        undo=removed("persistentvolume/{}"),
         terminal_when=unschedulable,
         waited_s=max(UNSCHEDULABLE_S, CLAIM_S),
         cause=Cause.STORAGE_CLASS_NOT_FOUND,
@@ -91,7 +91,7 @@ CASES = (
         prepare=storage_class("gp3-matrix", EBS),
         fault=cached_on("gp3-matrix"),
         near_miss=cached_on("gp3-matrix", volume=True),
-        undo=without("persistentvolume/{}", "storageclass/gp3-matrix"),
+        undo=removed("persistentvolume/{}", "storageclass/gp3-matrix"),
         terminal_when=unschedulable,
         waited_s=max(UNSCHEDULABLE_S, CLAIM_S),
         cause=Cause.STORAGE_NO_PROVISIONER,
@@ -100,7 +100,7 @@ CASES = (
         name="claim-missing",
         fault=cached_on("manual", volume=True, claim="model-cahce"),
         near_miss=cached_on("manual", volume=True),
-        undo=without("persistentvolume/{}"),
+        undo=removed("persistentvolume/{}"),
         terminal_when=unschedulable,
         waited_s=max(UNSCHEDULABLE_S, CLAIM_S),
         cause=Cause.STORAGE_CLAIM_NOT_FOUND,
