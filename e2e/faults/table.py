@@ -67,12 +67,9 @@ def markdown(rows: Sequence[Row], machine_text: str, took_s: float) -> str:
         *(_line(row) for row in sorted(rows, key=lambda row: (row.case.criterion != "POD-1", row.case.name))),
     ]
     made = {row.case.cause for row in rows}
-    lines += [
-        "",
-        "No fault here makes these causes; they are proven on recorded or made objects only, or by another tier:",
-        "",
-    ]
-    lines += [", ".join(f"`{cause.value}`" for cause in Cause if cause not in made)]
+    unmade = ", ".join(f"`{cause.value}`" for cause in Cause if cause not in made)
+    told = "No fault here makes these causes; other tiers judge them, or tests on objects made by hand and recorded:"
+    lines += ["", told, "", unmade]
     wrong = [row for row in rows if row.problems]
     if wrong:
         lines += ["", "## Wrong", ""]
