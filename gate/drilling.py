@@ -30,7 +30,7 @@ from gate.diagnosis.ownership import replica_sets
 from gate.diagnosis.traffic import MIN_BESIDE, rollout_traffic_verdict
 from gate.observing import Chat, Traffic
 from gate.readers.cluster import ClusterReader
-from gate.readers.errors import Denied, Unreachable, excerpt
+from gate.readers.errors import Denied, DrillRefused, Unreachable, excerpt
 from gate.records import Answer, ReplicaSet, Snapshot
 from gate.verdict import Status, Verdict
 from gate.waiting import Waited, wait_for_rollout
@@ -58,10 +58,6 @@ _KEPT_ANNOTATIONS = frozenset(
         "deprecated.deployment.rollback.to",
     }
 )
-
-
-class DrillRefusedError(Exception):
-    """The drill may not start; nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +106,7 @@ class Drill:
         """Bring the pod template of a revision back, as `kubectl rollout undo --to-revision` does.
 
         Raises:
-            DrillRefusedError: the history does not hold that revision (any more).
+            DrillRefused: the history does not hold that revision (any more).
             ReadError: the API server refused or could not be reached.
         """
         namespace = self.reader.namespace
@@ -122,7 +118,7 @@ class Drill:
         """Return the Deployment as the API holds it, every field of it.
 
         Raises:
-            DrillRefusedError: there is none.
+            DrillRefused: there is none.
             ReadError: the API server refused or could not be reached.
         """
         namespace = self.reader.namespace
@@ -130,7 +126,7 @@ class Drill:
             try:
                 found: dict[str, Any] = self._deployments().get(name=self.deployment, namespace=namespace).to_dict()
             except NotFoundError as error:
-                raise DrillRefusedError(
+                raise DrillRefused(
                     f"deployment/{self.deployment} in namespace {namespace}: there is none to drill on"
                 ) from error
         return found
@@ -207,7 +203,7 @@ def _lead_in(traffic: Traffic) -> None:
 
 
 def _undo_patch(deployment: dict[str, Any], sets: list[dict[str, Any]], to_revision: int) -> list[dict[str, Any]]:
-    """Return the JSON patch that makes a Deployment's template that of a revision; raises DrillRefusedError."""
+    """Return the JSON patch that makes a Deployment's template that of a revision; raises DrillRefused."""
     uid = deployment["metadata"]["uid"]
     history = {
         int(_annotations(each).get(_REVISION, 0)): each
@@ -215,7 +211,7 @@ def _undo_patch(deployment: dict[str, Any], sets: list[dict[str, Any]], to_revis
         if any(owner["uid"] == uid for owner in each["metadata"].get("ownerReferences", []))
     }
     if to_revision not in history:
-        raise DrillRefusedError(
+        raise DrillRefused(
             f"deployment/{deployment['metadata']['name']}: revision {to_revision} is not in its history; "
             f"it holds {', '.join(map(str, sorted(history))) or 'none'}"
         )
@@ -272,7 +268,7 @@ def drill(
         open_writer: makes the client that writes.
 
     Raises:
-        DrillRefusedError: the Deployment does not exist, or another drill holds the Lease; it was not changed.
+        DrillRefused: the Deployment does not exist, or another drill holds the Lease; it was not changed.
         ReadError: the API server refused or could not be reached.
     """
     namespace = reader.namespace
@@ -281,7 +277,7 @@ def drill(
         original = running.current()
         revision = _annotations(original).get(_REVISION)
         if revision is None:
-            raise DrillRefusedError(
+            raise DrillRefused(
                 f"deployment/{deployment} in namespace {namespace}: its controller has not given it a revision yet"
             )
         command = f"kubectl rollout undo deployment/{deployment} --to-revision={revision} -n {namespace}"
@@ -322,7 +318,7 @@ def _lease(writer: DynamicClient, namespace: str) -> Iterator[None]:
             acquired = datetime.strptime(held["spec"]["acquireTime"], MICRO_TIME).replace(tzinfo=UTC)
             expires = acquired + timedelta(seconds=held["spec"]["leaseDurationSeconds"])
             if expires > now:
-                raise DrillRefusedError(
+                raise DrillRefused(
                     f"lease/{LEASE} in namespace {namespace} is held by {held['spec']['holderIdentity']} until "
                     f"{expires:%H:%M:%S} UTC: another drill runs, or died; wait, or delete the Lease if it died"
                 ) from error

@@ -20,10 +20,10 @@ from stamina.instrumentation import set_on_retry_hooks
 from gate.causes import Cause
 from gate.context import Gate, failure_bundle, header_of
 from gate.criteria import DRILLS, TIERS, Criterion, Tier, criteria
-from gate.readers.errors import Denied, ReadError, WrongCluster
 from gate.report.run import Judgement, ReportError, Run, exit_code
 from gate.selection import FOLDERS, folders_in, named_in
 from gate.target import TargetError, load_target
+from gate.trouble import raised_evidence, trouble
 from gate.verdict import Evidence, Status, Verdict, inconclusive
 
 if TYPE_CHECKING:
@@ -285,27 +285,9 @@ def _verdict_of(
     return judged[0]
 
 
-_UNREACHABLE = (Cause.GATE_UNREACHABLE, "Make the place that the message names reachable, then run the tier again.")
-_READ_TROUBLE: dict[type[ReadError], tuple[Cause, str]] = {
-    Denied: (
-        Cause.GATE_FORBIDDEN,
-        "Grant the right that the message names to the identity that runs the gate, then run the tier again.",
-    ),
-    WrongCluster: (
-        Cause.GATE_WRONG_CLUSTER,
-        "Choose the context of the cluster that the target's [cluster] identity names, or correct the identity.",
-    ),
-}
-
-
 def _trouble(criterion: str, error: BaseException, where: Evidence) -> Verdict:
-    raised = Evidence(where.object, "raised", f"{type(error).__name__}: {str(error)[:500] or 'no message'}")
-    if isinstance(error, ReadError):
-        cause, remedy = _READ_TROUBLE.get(type(error), _UNREACHABLE)
-        return inconclusive(criterion, cause, f"{error}", (raised,), remedy)
-    if _refused_drill(error):
-        remedy = "Wait for the drill that the message names, or, if it died, restore what its journal says."
-        return inconclusive(criterion, Cause.GATE_DRILL_REFUSED, f"{error}", (raised,), remedy)
+    """Return the verdict of a test that raised: pytest's own ways to end one here, everything else in ``trouble``."""
+    raised = raised_evidence(error, where)
     if isinstance(error, pytest.skip.Exception):
         return inconclusive(
             criterion,
@@ -322,19 +304,7 @@ def _trouble(criterion: str, error: BaseException, where: Evidence) -> Verdict:
             (raised,),
             "Run the tier again with --timeout=SECONDS raised; if it ends there too, look at the last event.",
         )
-    return inconclusive(
-        criterion,
-        Cause.GATE_CRASHED,
-        f"The gate itself failed: {type(error).__name__}: {str(error)[:200] or 'no message'}",
-        (raised,),
-        "Run the same command with --tb=short and report the traceback.",
-    )
-
-
-def _refused_drill(error: BaseException) -> bool:
-    from gate.drilling import DrillRefusedError
-
-    return isinstance(error, DrillRefusedError)
+    return trouble(criterion, error, raised)
 
 
 def pytest_report_teststatus(

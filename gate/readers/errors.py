@@ -81,6 +81,10 @@ class WrongCluster(ReadError):
     """Another cluster than the target's answers; nothing was read from it."""
 
 
+class DrillRefused(ReadError):
+    """A drill may not start, or there is no such way back; nothing was changed."""
+
+
 class Malformed(ReadError):
     """A file or an answer that does not have the shape it must have; the message names the place."""
 

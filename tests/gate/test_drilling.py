@@ -20,12 +20,11 @@ from gate.drilling import (
     LEASE_DURATION_S,
     MICRO_TIME,
     Drill,
-    DrillRefusedError,
     drill,
     previous_replica_set,
 )
 from gate.readers.cluster import ClusterReader
-from gate.readers.errors import Denied, Unreachable
+from gate.readers.errors import Denied, DrillRefused, Unreachable
 from tests.diagnosis import factories as make
 from tests.readers import fakes
 
@@ -216,7 +215,7 @@ def test_undo_brings_template_and_annotations_back_as_kubectl_does() -> None:
 def test_undo_to_unknown_revision_is_refused_with_the_history() -> None:
     """Another Deployment's revision of that number does not count; nothing is patched."""
     api = FakeApi()
-    with pytest.raises(DrillRefusedError) as caught:
+    with pytest.raises(DrillRefused) as caught:
         running(api).undo(7)
     assert str(caught.value) == "deployment/chat-api: revision 7 is not in its history; it holds 1, 2"
     assert api.done == []
@@ -300,7 +299,7 @@ def test_drill_that_cannot_restore_keeps_its_journal(tmp_path: Path) -> None:
 def test_drill_without_deployment_is_refused(tmp_path: Path) -> None:
     """There must be something to drill on; the Lease is given back."""
     api = FakeApi(deployment=None)
-    with pytest.raises(DrillRefusedError, match=r"^deployment/chat-api in namespace carepath-demo: there is none to"):
+    with pytest.raises(DrillRefused, match=r"^deployment/chat-api in namespace carepath-demo: there is none to"):
         started(api, tmp_path / "journal.json").__enter__()
     assert api.lease is None
     assert list(tmp_path.iterdir()) == []
@@ -310,7 +309,7 @@ def test_drill_beside_another_is_refused_with_holder_and_expiry(tmp_path: Path) 
     """Two drills at once would restore each other's state."""
     lease = held_lease(expires_in_s=60)
     api = FakeApi(lease=lease)
-    with pytest.raises(DrillRefusedError) as caught:
+    with pytest.raises(DrillRefused) as caught:
         started(api, tmp_path / "journal.json").__enter__()
     expires = datetime.strptime(lease["spec"]["acquireTime"], MICRO_TIME).replace(tzinfo=UTC) + timedelta(
         seconds=LEASE_DURATION_S

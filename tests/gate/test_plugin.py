@@ -101,7 +101,7 @@ def test_exit_code_follows_worst_verdict(suite: pytest.Pytester, tests: tuple[st
         ("pass", "gate.no_verdict"),
         ("gate.judge(passed('FIT-1', 'Other.', SEEN))", "gate.no_verdict"),
         ("raise RuntimeError('boom')", "gate.crashed"),
-        ("from gate.drilling import DrillRefusedError; raise DrillRefusedError('held')", "gate.drill_refused"),
+        ("from gate.readers.errors import DrillRefused; raise DrillRefused('held')", "gate.drill_refused"),
         ("__import__('time').sleep(5)", "gate.timed_out"),
         ("gate.judge(passed('NODE-1', 'Fine.', SEEN)); assert False", "gate.crashed"),
     ],
