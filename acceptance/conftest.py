@@ -6,9 +6,11 @@ import pytest
 
 from gate.context import Gate
 from gate.criteria import threshold
+from gate.diagnosis.health import health_verdict
 from gate.diagnosis.hpa import hpa_verdict
+from gate.diagnosis.identity import identity_findings
 from gate.diagnosis.resources import resources_verdict
-from gate.observing import Interview
+from gate.observing import Greeting, Interview
 from gate.records import LogTail, Pod, Snapshot
 from gate.verdict import Status, Verdict
 from gate.waiting import Waited, wait_for_figures, wait_for_rollout
@@ -37,10 +39,13 @@ def snapshot(gate: Gate, rollout: Waited) -> Snapshot:
 
 
 @pytest.fixture(scope="session")
-def measured(gate: Gate, rollout: Waited) -> Snapshot:
-    """A Snapshot with the figures of the pods, from before the gate's own questions load them."""
+def measured(gate: Gate, rollout: Waited, snapshot: Snapshot, pods: Sequence[Pod]) -> Snapshot:
+    """A Snapshot with the figures of the pods, from before the gate's own questions load them.
+
+    A deploy that has failed already is told so at once, without waiting for figures that fresh pods do not have yet.
+    """
     cluster = gate.target.cluster
-    if rollout.verdict.status not in {Status.PASS, Status.WARN}:
+    if rollout.verdict.status not in {Status.PASS, Status.WARN} or _fails(gate, snapshot, gate.greet(pods)):
         return gate.snapshot()
 
     def worse(snapshot: Snapshot) -> Verdict:
@@ -55,6 +60,13 @@ def measured(gate: Gate, rollout: Waited) -> Snapshot:
     figures = wait_for_figures(gate.reader.snapshot, worse)
     gate.use_snapshot(figures)  # the one that the diagnostics bundle shows
     return figures
+
+
+def _fails(gate: Gate, snapshot: Snapshot, greeting: Greeting) -> bool:
+    """Return whether what the service says of itself is wrong, whatever it answers to questions."""
+    health = health_verdict(snapshot, greeting.health, service=gate.target.cluster.service)
+    identity = identity_findings(greeting.identities, gate.target.model.name)
+    return Status.FAIL in {health.status, *(each.status for each in identity)}
 
 
 @pytest.fixture(scope="session")

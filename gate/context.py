@@ -6,20 +6,20 @@ are imported where they are used, so that an offline preflight does not pay for 
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gate.criteria import DRILLS
-from gate.observing import Interview, interview
+from gate.observing import Greeting, Interview, greet, interview
 from gate.report.provenance import provenance
 from gate.report.run import Header
 from gate.verdict import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from gate.criteria import Tier
@@ -177,20 +177,30 @@ class Gate:
             samples: warm triage answers over all pods.
             through_service: also ask the way users go, where there is one.
         """
-        from gate.readers.chat import pod_client
-
-        container, settings = self.target.cluster.container, self.target.acceptance
-        with ExitStack() as stack:
-            chats = [
-                stack.enter_context(
-                    pod_client(self.reader, pod, container=container, timeout_s=settings.request_timeout_s)
-                )
-                for pod in pods
-            ]
-            service = stack.enter_context(self.user()) if through_service and self.service_url else None
+        settings = self.target.acceptance
+        with self._chats(pods, through_service=through_service) as (chats, service):
             return interview(
                 chats, service, patients=settings.test_mrns, samples=samples, budget_s=settings.latency_budget_s
             )
+
+    def greet(self, pods: Sequence[Pod]) -> Greeting:
+        """Ask every pod for health and identity, and the Service for its health: nothing that loads them."""
+        with self._chats(pods, through_service=True) as (chats, service):
+            return greet(chats, service)
+
+    @contextmanager
+    def _chats(
+        self, pods: Sequence[Pod], *, through_service: bool
+    ) -> Iterator[tuple[list[ChatClient], ChatClient | None]]:
+        from gate.readers.chat import pod_client
+
+        container, timeout_s = self.target.cluster.container, self.target.acceptance.request_timeout_s
+        with ExitStack() as stack:
+            chats = [
+                stack.enter_context(pod_client(self.reader, pod, container=container, timeout_s=timeout_s))
+                for pod in pods
+            ]
+            yield chats, stack.enter_context(self.user()) if through_service and self.service_url else None
 
 
 def failure_bundle(gate: Gate, run: Run) -> bytes | None:

@@ -52,12 +52,24 @@ def rounds(patients: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Interview:
-    """What the pods and the Service answered."""
+class Greeting:
+    """What the pods and the Service say of themselves; asking costs them nothing."""
 
     health: tuple[Reply, ...]
     identities: tuple[Identity, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interview(Greeting):
+    """The same, and what the pods answered."""
+
     answers: tuple[Answer, ...]
+
+
+def greet(pods: Sequence[Chat], service: Chat | None) -> Greeting:
+    """Ask every pod for health and identity, and the Service for its health."""
+    health = tuple(chat.health() for chat in (*pods, *((service,) if service else ())))
+    return Greeting(health=health, identities=tuple(chat.version() for chat in pods))
 
 
 def interview(
@@ -79,8 +91,7 @@ def interview(
         budget_s: no further warm round starts after this many seconds; what is missing shows in the count.
         clock: monotonic seconds.
     """
-    health = tuple(chat.health() for chat in (*pods, *((service,) if service else ())))
-    identities = tuple(chat.version() for chat in pods)
+    greeting = greet(pods, service)
     # Each pod gets a cycle of its own: a shared one would ask three pods three questions each for ever.
     asked = [(chat, itertools.islice(rounds(patients), number, None)) for number, chat in enumerate(pods)]
     answers = [replace(chat.ask(*next(questions)), cold=True) for chat, questions in asked]
@@ -89,7 +100,7 @@ def interview(
         if clock() - started > budget_s:
             break
         answers += [chat.ask(*next(questions)) for chat, questions in asked]
-    return Interview(health=health, identities=identities, answers=tuple(answers))
+    return Interview(health=greeting.health, identities=greeting.identities, answers=tuple(answers))
 
 
 @dataclass

@@ -5,7 +5,7 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from gate.observing import QUESTIONS, Interview, Traffic, burst, interview, rounds
+from gate.observing import QUESTIONS, Interview, Traffic, burst, greet, interview, rounds
 from gate.records import Answer, Identity, Reply
 from tests.diagnosis_answers import observations as make
 
@@ -51,6 +51,15 @@ def interviewed(*pods: FakeChat, samples: int, budget_s: float = 60.0, service: 
     """Return the interview of these pods; the first one's clock is the interview's."""
     clock = (lambda: pods[0].now_s) if pods else (lambda: 0.0)
     return interview(pods, service, patients=PATIENTS, samples=samples, budget_s=budget_s, clock=clock)
+
+
+def test_greet_asks_for_health_and_identity_and_no_question() -> None:
+    """Each pod says who it is, all say how they are, the Service too, and none computes an answer."""
+    pods, service = [FakeChat("a"), FakeChat("b")], FakeChat("service")
+    greeting = greet(pods, service)
+    assert [each.via for each in greeting.health] == [make.health(name).via for name in ("a", "b", "service")]
+    assert [each.reply.via for each in greeting.identities] == [make.identity(name).reply.via for name in ("a", "b")]
+    assert [pod.asked for pod in (*pods, service)] == [[], [], []]
 
 
 def test_rounds_combine_every_patient_with_every_question_before_any_comes_again() -> None:
