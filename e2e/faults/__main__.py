@@ -21,7 +21,7 @@ NOTES = PROJECT / "notes/faults.md"
 
 def main(
     names: Annotated[list[str] | None, typer.Argument(help="Cases to run; none: all, and notes/faults.md.")] = None,
-    at_once: Annotated[int, typer.Option(min=1, help="How many cases run beside each other.")] = 3,
+    at_once: Annotated[int, typer.Option(min=1, help="How many cases run beside each other.")] = 4,
 ) -> None:
     """Break the app in every way known and hold the gate's verdict against it."""
     known = {case.name: case for case in CASES}

@@ -16,7 +16,7 @@ Change: TypeAlias = Callable[[App], None]
 #: Does something to the running app that no manifest says.
 Act: TypeAlias = Callable[[Hands], None]
 
-#: From terminal to verdict, in seconds: what the project promises (README).
+#: From terminal to verdict, in seconds: what the project promises (README, The tiers).
 WITHIN_S = 30.0
 
 

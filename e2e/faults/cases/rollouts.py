@@ -136,6 +136,7 @@ CASES = (
         near_miss=nothing,
         terminal_when=ready(),
         criterion="HPA-1",
+        model=True,
         cause=Cause.HPA_NOT_FOUND,
     ),
     Case(
@@ -145,6 +146,7 @@ CASES = (
         near_miss=cpu(limit="100m"),
         terminal_when=ready(),
         criterion="HPA-1",
+        model=True,
         cause=Cause.HPA_NO_CPU_REQUEST,
     ),
     Case(
@@ -153,6 +155,7 @@ CASES = (
         near_miss=hpa_target(60),
         terminal_when=ready(),
         criterion="HPA-1",
+        model=True,
         cause=Cause.HPA_WRONG_TARGET,
     ),
     Case(
@@ -161,6 +164,7 @@ CASES = (
         near_miss=hpa_scales("chat-api"),
         terminal_when=ready(),
         criterion="HPA-1",
+        model=True,
         cause=Cause.HPA_WRONG_TARGET,
     ),
 )
