@@ -4,10 +4,9 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated
 
@@ -53,13 +52,14 @@ def rollout(
 ) -> None:
     """Run a command that rolls the Deployment while requests keep coming, and judge the rollout (POD-1, ROL-1).
 
-    Where nobody can ask yet (a first deploy), only POD-1 is judged.
+    On a first deploy there is nobody to interrupt: only POD-1 is judged, and the report says so.
     """
     started_at, started = datetime.now(UTC), time.monotonic()
     with _reported(), ExitStack() as stack:
         gate = Gate(target=load_target(target, ROOT), root=ROOT)
         settings = gate.target.acceptance
-        count = USERS if _answers(gate) else 0
+        first = not gate.ready_pods(gate.snapshot())
+        count = 0 if first else USERS
         users = [stack.enter_context(gate.user(keep_alive=number % 2 == 0)) for number in range(count)]
         change = under_traffic(
             gate.reader,
@@ -73,7 +73,8 @@ def rollout(
         if change.waited.snapshot is not None:
             gate.use_snapshot(change.waited.snapshot)
         verdicts = [change.waited.verdict, *((change.verdict,) if users else ())]
-        _publish(gate, verdicts, started_at, time.monotonic() - started, report)
+        left_out = {"ROL-1": "no pod was ready before: there was nobody to interrupt"} if first else {}
+        _publish(gate, verdicts, left_out, (started_at, time.monotonic() - started), report)
 
 
 @app.command()
@@ -161,15 +162,14 @@ def _run(command: list[str]) -> None:
         raise CommandError(f"{shlex.join(command)}: exit status {status}; the rollout was not judged")
 
 
-def _answers(gate: Gate) -> bool:
-    """Return whether users are answered now: otherwise there is no traffic that a rollout could lose."""
-    if gate.service_url is None:
-        return False
-    with gate.user() as user:
-        return user.health().status == HTTPStatus.OK
-
-
-def _publish(gate: Gate, verdicts: list[Verdict], started_at: datetime, seconds: float, report: Path | None) -> None:
+def _publish(
+    gate: Gate,
+    verdicts: list[Verdict],
+    left_out: Mapping[str, str],
+    took: tuple[datetime, float],
+    report: Path | None,
+) -> None:
+    started_at, seconds = took
     table = criteria()
     judgements = tuple(
         Judgement(
@@ -185,7 +185,9 @@ def _publish(gate: Gate, verdicts: list[Verdict], started_at: datetime, seconds:
     tiers = tuple(dict.fromkeys(judgement.tier for judgement in judgements))
     folder = report or ROOT / "reports" / f"{started_at:%Y%m%d-%H%M%S}"
     code = exit_code(verdict.status for verdict in verdicts)
-    alone = Run(header=header_of(gate, tiers, started_at), judgements=judgements, exit_code=code, interrupted=False)
+    alone = Run(
+        header=header_of(gate, tiers, started_at, left_out), judgements=judgements, exit_code=code, interrupted=False
+    )
     print(render_terminal(alone, color=sys.stdout.isatty()))
     publish(alone, folder)
     print(f"report: {folder / 'index.html'}")

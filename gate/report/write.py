@@ -17,7 +17,7 @@ from gate.report.html import run_to_html
 from gate.report.junit import run_to_junit
 from gate.report.markdown import run_to_markdown
 from gate.report.provenance import provenance
-from gate.report.run import ExitCode, Header, ReportError, Run, exit_code, run_from_json, run_to_json
+from gate.report.run import ExitCode, Header, Judgement, ReportError, Run, exit_code, run_from_json, run_to_json
 from gate.verdict import Status
 
 JSON_NAME = "report.json"
@@ -134,7 +134,10 @@ def read_report(folder: Path) -> Run:
 
 
 def merge_runs(older: Run, newer: Run) -> Run:
-    """Return both runs as one: the newer verdicts replace those of the same criterion.
+    """Return both runs as one: a newer verdict replaces that of the same criterion by the same test.
+
+    The same criterion judged on another occasion stays beside it (ROL-1 of the real upgrade, and of the drill after
+    it): a rehearsal that went well must not hide a deploy that did not.
 
     The exit code is that of all verdicts together. pytest's own trouble (2 to 6) outlives a merge where nothing failed,
     unless the newer run went through all tiers of the run that had it.
@@ -143,7 +146,7 @@ def merge_runs(older: Run, newer: Run) -> Run:
         ReportError: when they judged different targets, clusters or namespaces: one report would lie about one.
     """
     renewed = {judgement.verdict.criterion for judgement in newer.judgements}
-    kept = tuple(judgement for judgement in older.judgements if judgement.verdict.criterion not in renewed)
+    kept = tuple(old for old in older.judgements if not any(_renews(new, old) for new in newer.judgements))
     judgements = (*kept, *newer.judgements)
     unfinished = [newer]
     if not set(older.header.tiers) <= set(newer.header.tiers):
@@ -156,6 +159,12 @@ def merge_runs(older: Run, newer: Run) -> Run:
         exit_code=own[0] if own and code is not ExitCode.FAILED else code,
         interrupted=any(each.interrupted for each in unfinished),
     )
+
+
+def _renews(new: Judgement, old: Judgement) -> bool:
+    """Return whether the newer judgement is of the same test; an interrupted run's have no test."""
+    same_test = new.node_id == old.node_id or not (new.node_id and old.node_id)
+    return new.verdict.criterion == old.verdict.criterion and same_test
 
 
 def _merge_headers(older: Header, newer: Header, judged: set[str]) -> Header:

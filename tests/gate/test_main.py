@@ -40,8 +40,8 @@ def rollout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Re
         """A cluster that is there."""
 
         def snapshot(self) -> Snapshot:
-            """Return a Service without an address."""
-            return make.healthy_snapshot(services=())
+            """Return a namespace in which nothing runs yet."""
+            return make.healthy_snapshot(services=(), pods=())
 
     def run(verdict: Verdict, *command: str, report: Path = tmp_path / "report") -> Result:
         def under_traffic(*arguments: Any, **_: object) -> Change:  # noqa: ANN401  # as many as there are
@@ -67,6 +67,7 @@ def test_rollout_publishes_its_verdict_and_ends_in_its_code(
     assert result.exit_code == code, result.output
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert [each["criterion"] for each in report["verdicts"]] == ["POD-1"]
+    assert report["header"]["left_out"] == {"ROL-1": "no pod was ready before: there was nobody to interrupt"}
     assert report["exit_code"] == code
     assert verdict.reason in result.stdout
     assert f"report: {tmp_path / 'report' / 'index.html'}" in result.stdout
@@ -89,6 +90,27 @@ def test_rollout_whose_command_fails_is_inconclusive(
     result = rollout(GOOD, *command)
     assert (result.exit_code, result.stderr) == (10, message)
     assert not (tmp_path / "report").exists()
+
+
+def test_rollout_that_nobody_can_watch_is_inconclusive(
+    rollout: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Pods run and no address leads to them: ROL-1 cannot be judged, and leaving it out would hide that."""
+
+    class Reader:
+        """A cluster whose Service has no address."""
+
+        def snapshot(self) -> Snapshot:
+            """Return ready pods behind no Service."""
+            return make.healthy_snapshot(services=())
+
+    ran = tmp_path / "ran"
+    rollout(GOOD, "true")
+    monkeypatch.setattr(cluster, "connect", lambda _: Reader())
+    result = gate("rollout", "--target", "local", "--", "touch", str(ran))
+    assert result.exit_code == 10
+    assert "has no load balancer address" in result.stderr
+    assert not ran.exists()
 
 
 def test_rollout_that_cannot_be_published_is_still_told(rollout: Callable[..., Result], tmp_path: Path) -> None:

@@ -245,6 +245,16 @@ def test_merge_runs_same_criterion_newer_replaces() -> None:
     assert merged.exit_code == 0
 
 
+def test_merge_runs_same_criterion_of_another_occasion_stays() -> None:
+    """A drill that went well does not hide the upgrade that did not: both verdicts stand, and the failure decides."""
+    upgrade = run(bad("ROL-1", Cause.ROLLOUT_REQUESTS_FAILED, "3 of 90 failed.", "Drain."), exit_code=1)
+    upgrade = replace(upgrade, judgements=tuple(replace(each, node_id="gate rollout") for each in upgrade.judgements))
+    drill = run(good("ROL-1", "None of 90 failed."), exit_code=0, tiers=("rollback",))
+    merged = merge_runs(upgrade, drill)
+    assert criteria_of(merged) == ["ROL-1", "ROL-1"]
+    assert merged.exit_code == 1
+
+
 @pytest.mark.parametrize(
     ("older", "newer", "code"),
     [
