@@ -4,11 +4,12 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-TARGET ?= local
+TARGET = $(or $(GATE_TARGET),local)
 PYTHON := .venv/bin/python
 PYTEST := .venv/bin/python -m pytest
-# Evaluated in recipes: kubectl, docker and the registry of the embedded cluster.
-CLUSTER_ENV = eval "$$($(PYTHON) -m infra.cluster env)"
+# Evaluated in recipes: kubectl, docker and the registry of the embedded cluster. Two steps, for an eval of a command
+# that fails succeeds, and what follows would go to whatever cluster the shell's KUBECONFIG leads to.
+CLUSTER_ENV = exports="$$($(PYTHON) -m infra.cluster env)"; eval "$$exports"
 
 .PHONY: help setup verify test test-hermetic test-e2e lint cluster-up cluster-down images bench faults lock render criteria
 
@@ -26,7 +27,7 @@ test: test-hermetic test-e2e ## Hermetic tests, then the end-to-end ones
 test-hermetic: setup lint ## Style, types, layers, and the tests that need no network and no cluster
 	@$(PYTEST) tests -n 2 -q
 
-test-e2e: setup ## The path and the faults on the embedded cluster
+test-e2e: setup ## The path and the faults on the embedded cluster, which is taken down after
 	@$(PYTHON) -m infra.cluster up
 	@$(CLUSTER_ENV); status=0; $(PYTEST) e2e -q || status=$$?; $(PYTHON) -m infra.cluster down; exit $$status
 
@@ -63,11 +64,11 @@ faults: setup ## The whole fault matrix on the embedded cluster; writes notes/fa
 
 # --- The release checklist (notes/checklist.md); TARGET=demo for EKS ---------------------------------------------------
 
-VERSION ?= v2.0
-CHAT_IMAGE ?=
-LLM_MODE ?=
-MODEL ?= $(if $(filter local,$(TARGET)),SmolLM2-135M-Instruct,Qwen3-4B-Thinking-2507)
-REPORT ?=
+VERSION = v2.0
+CHAT_IMAGE =
+LLM_MODE =
+MODEL = $(if $(filter local,$(TARGET)),SmolLM2-135M-Instruct,Qwen3-4B-Thinking-2507)
+REPORT =
 # On EKS kubectl, docker and KUBECONFIG are the user's own.
 ON_TARGET = $(if $(filter local,$(TARGET)),$(CLUSTER_ENV),:)
 INTO_REPORT = $(if $(REPORT),--report=$(REPORT))
@@ -83,7 +84,7 @@ download-llm-model: setup ## Fetch MODEL into ./models, checked against models.t
 run-chat: setup ## Run the service on port 8002 with the patient API beside it (settings: .env)
 	@$(PYTHON) -m infra.patient_api & patients=$$!; trap 'kill $$patients 2>/dev/null || true' EXIT; $(PYTHON) -m service_chat
 
-build-chat: setup ## Build the chat image with MODEL baked in; on the embedded cluster also push it
+build-chat: setup ## Build the chat image with MODEL baked in (embedded: VERSION v1.0 or v2.0, pushed too)
 ifeq ($(TARGET),local)
 	@$(CLUSTER_ENV); $(PYTHON) -m infra.images --only carepath-chat-api:$(VERSION)
 else

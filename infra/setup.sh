@@ -36,6 +36,10 @@ need make make
 if ! PATH="$PATH:/usr/sbin:/sbin" command -v dockerd >/dev/null 2>&1; then
     docker info >/dev/null 2>&1 || missing="$missing docker.io"
 fi
+# What this script makes only for its own time.
+ours=""
+trap 'rm -f $ours' EXIT
+trap 'exit 130' INT TERM
 python=/usr/bin/python3
 [ -x "$python" ] || python=$(command -v python3 || true)
 if [ -z "$python" ] || ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then missing="$missing python3-venv"; fi
@@ -49,8 +53,7 @@ if [ -n "$missing" ]; then
         if [ ! -e "$policy" ]; then
             printf '#!/bin/sh\nexit 101\n' >"$policy"
             chmod 755 "$policy"
-            trap 'rm -f "$policy"' EXIT
-            trap 'exit 130' INT TERM
+            ours=$policy
         fi
         export DEBIAN_FRONTEND=noninteractive
         apt-get update -qq
@@ -87,7 +90,7 @@ echo "setup: Python environment in $venv"
 if [ ! -x "$venv/bin/uv" ]; then
     # uv's own entry of the lock, version and hashes: what installs the rest is checked like the rest.
     own=$(mktemp)
-    trap 'rm -f "$own"' EXIT
+    ours="$ours $own"
     awk '/^[^ #]/ { on = /^uv==/ } on && /[^ ]/ && !/^ *#/' "$lock" >"$own"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$own"
 fi

@@ -2,7 +2,7 @@
 
 The metrics API reports the working set, which counts file pages that the kernel could drop: a mapped model fills it
 without danger (4.5 GB against 2.8 GB for the same file read into memory, measured 2026-11). A pod near its limit is
-therefore named with what the figure is; OOM kills are the containers' diagnosis. Throttling is read from /metrics.
+therefore named with what the figure is; OOM kills are the containers' diagnosis.
 """
 
 from collections.abc import Sequence
