@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from kubernetes.utils.quantity import parse_quantity
 
@@ -86,11 +86,18 @@ class Hands:
         )
 
 
+class Reads(Protocol):
+    """What a look needs of the API server (`infra.cluster.api.Api`)."""
+
+    def get(self, path: str) -> dict[str, Any]:
+        """Return an object or a list; may raise ApiError."""
+
+
 @dataclass
 class Glance:
     """One look at a namespace (a ``conditions.Look``)."""
 
-    api: Api
+    api: Reads
     namespace: str
     read: dict[str, Sequence[Raw]] = field(default_factory=dict)
 

@@ -254,7 +254,7 @@ def accept(target: Path, report: Path, environment: Mapping[str, str], *, namesp
     finally:
         said = _said(status) if status else ""
     over = time.monotonic()
-    verdicts, ended = _read(report / "report.json", wall_minus_monotonic)
+    verdicts, ended = read_report(report / "report.json", wall_minus_monotonic)
     for criterion, at in ended.items():
         # A second for the two clocks' drift and for a report that rounds.
         if not began - 1 <= at <= over + 1:
@@ -309,7 +309,13 @@ request_timeout_s = 60.0
 """
 
 
-def _read(path: Path, wall_minus_monotonic: float) -> tuple[dict[str, dict[str, Any]], dict[str, float]]:
+def read_report(path: Path, wall_minus_monotonic: float) -> tuple[dict[str, dict[str, Any]], dict[str, float]]:
+    """Return report.json's verdicts by criterion, and when each stood on the monotonic clock; nothing without a file.
+
+    Args:
+        path: of report.json.
+        wall_minus_monotonic: seconds between the two clocks of this machine.
+    """
     if not path.is_file():
         return {}, {}
     verdicts = {each["criterion"]: each for each in json.loads(path.read_text(encoding="utf-8"))["verdicts"]}
