@@ -105,6 +105,14 @@ def _privilege_findings(seen: Privileges, facts: tuple[Evidence, ...]) -> Iterat
             facts,
             "Write the user's number into the Dockerfile's USER.",
         )
+    if seen.uid is None and seen.served:
+        yield Finding(
+            Status.INCONCLUSIVE,
+            Cause.GATE_NOT_MEASURED,
+            f"Nobody could look into the container of {seen.image}: it has no cat and no find.",
+            facts,
+            "Build the image under test on a base with a shell, or judge its user by the pod's securityContext.",
+        )
     if not seen.served:
         yield Finding(
             Status.FAIL,

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
+from pathlib import Path
 
 import docker.errors
 import httpx
@@ -164,7 +165,8 @@ class Bench:
             written = tuple(
                 folder
                 for folder in folders
-                if not folder.startswith(WRITABLE) and inside.run("touch %s/.gate-write-test", folder).succeeded
+                if not any(Path(folder).is_relative_to(place) for place in WRITABLE)
+                and inside.run("touch %s/.gate-write-test", folder).succeeded
             )
             running.container.reload()
             return Privileges(

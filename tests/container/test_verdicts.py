@@ -78,6 +78,16 @@ def test_privileges_of_a_named_user_fail() -> None:
     )
 
 
+def test_privileges_of_a_container_without_a_shell_are_unknown() -> None:
+    """It serves, and nobody could look: that is not known to be good."""
+    verdict = privileges_verdict(privileges(uid=None, capabilities=None))
+    assert judged_as(verdict) == (
+        Status.INCONCLUSIVE,
+        Cause.GATE_NOT_MEASURED,
+        f"Nobody could look into the container of {IMAGE}: it has no cat and no find.",
+    )
+
+
 def test_privileges_of_a_container_that_ended_blame_the_read_only_root() -> None:
     """What cannot write may end at once: then there is no process to look at, and its last words tell."""
     gone = privileges(uid=None, capabilities=None, served=False, last_lines=("OSError: [Errno 30] /app/cache",))
