@@ -13,6 +13,7 @@ from e2e.faults.hands import HarnessError
 from e2e.faults.running import Outcome, World, run_case
 from e2e.faults.table import Row, machine, markdown, terminal_line
 from e2e.faults.world import current_world
+from infra.cluster.api import ApiError
 from infra.commands import CommandError
 from infra.paths import PROJECT
 
@@ -36,7 +37,7 @@ def main(
             rows = _run(chosen, world, at_once)
             took_s = time.monotonic() - started
             where = machine(world.api)
-    except (HarnessError, CommandError) as error:
+    except (HarnessError, CommandError, ApiError) as error:
         print(f"e2e.faults: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
     wrong = [row for row in rows if row.problems]
@@ -64,7 +65,7 @@ def _row(case: Case, world: World) -> Row:
     try:
         outcome: Outcome | None = run_case(case, world, index=CASES.index(case))
         problems = tuple(outcome.problems()) if outcome else ()
-    except (HarnessError, CommandError) as error:
+    except (HarnessError, CommandError, ApiError) as error:
         outcome, problems = None, (f"could not be run: {error}",)
     return Row(case, outcome, problems)
 

@@ -10,7 +10,7 @@ import httpx
 from e2e.faults.app import App
 from e2e.faults.case import Act, Case, Change, nothing
 from e2e.faults.conditions import both, ended, event, ready, waiting
-from e2e.faults.hands import Hands
+from e2e.faults.hands import Hands, HarnessError
 from gate.causes import Cause
 from infra.commands import run
 
@@ -51,9 +51,12 @@ def tagged(version: str) -> Act:
     def act(hands: Hands) -> None:
         base = f"{hands.environment['CAREPATH_REGISTRY_URL']}/v2/carepath-chat-api/manifests"
         kind = "application/vnd.docker.distribution.manifest.v2+json"
-        found = httpx.get(f"{base}/{version}", headers={"Accept": kind}).raise_for_status()
-        headers = {"Content-Type": found.headers["Content-Type"]}
-        httpx.put(f"{base}/{MOVING}", content=found.content, headers=headers).raise_for_status()
+        try:
+            found = httpx.get(f"{base}/{version}", headers={"Accept": kind}).raise_for_status()
+            headers = {"Content-Type": found.headers["Content-Type"]}
+            httpx.put(f"{base}/{MOVING}", content=found.content, headers=headers).raise_for_status()
+        except httpx.HTTPError as error:
+            raise HarnessError(f"the tag {MOVING} could not be moved to {version}: {error}") from error
 
     return act
 
