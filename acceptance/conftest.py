@@ -1,6 +1,7 @@
 """What acceptance looks at: the settled rollout, and what every pod and the Service answered."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import pytest
 
@@ -11,6 +12,7 @@ from gate.diagnosis.hpa import hpa_verdict
 from gate.diagnosis.identity import identity_findings
 from gate.diagnosis.resources import resources_verdict
 from gate.observing import Greeting, Interview
+from gate.readers.errors import NotFound
 from gate.records import LogTail, Pod, Snapshot
 from gate.verdict import Status, Verdict
 from gate.waiting import Waited, wait_for_figures, wait_for_rollout
@@ -85,8 +87,10 @@ def answers(gate: Gate, pods: Sequence[Pod], measured: Snapshot) -> Interview:  
 def logs(gate: Gate, pods: Sequence[Pod], answers: Interview) -> Sequence[LogTail]:  # noqa: ARG001  # asked first
     """The log of every pod since it started, read after the questions, and of the instance before a restart."""
     container = gate.target.cluster.container
-    restarted = [pod for pod in pods if (status := pod.status(container)) is not None and status.restarts]
-    return [
-        *(gate.reader.logs(pod.name, container) for pod in pods),
-        *(gate.reader.logs(pod.name, container, previous=True) for pod in restarted),
-    ]
+    tails = [gate.reader.logs(pod.name, container) for pod in pods]
+    for pod in pods:
+        status = pod.status(container)
+        if status is not None and status.restarts:
+            with suppress(NotFound):  # the node may have removed it since
+                tails.append(gate.reader.logs(pod.name, container, previous=True))
+    return tails

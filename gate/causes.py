@@ -12,6 +12,7 @@ class Cause(StrEnum):
 
     # The gate's own trouble: always INCONCLUSIVE, never a statement about the service.
     GATE_UNREACHABLE = "gate.unreachable"
+    GATE_BAD_INPUT = "gate.bad_input"
     GATE_FORBIDDEN = "gate.forbidden"
     GATE_WRONG_CLUSTER = "gate.wrong_cluster"
     GATE_NOT_MEASURED = "gate.not_measured"

@@ -193,6 +193,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     kept.sort(key=lambda pair: pair[0])
     items[:] = [item for _, item in kept]
     session.planned = [item.stash[_CRITERION].id for item in items if _CRITERION in item.stash]
+    for row in criteria().values():
+        if row.tier in session.tiers and row.id not in session.planned:
+            session.left_out.setdefault(row.id, "not selected on the command line")
     if dropped:
         config.hook.pytest_deselected(items=dropped)
 

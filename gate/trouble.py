@@ -4,13 +4,17 @@ Knows no pytest: its own exceptions (a skip, a time limit) are the plugin's busi
 """
 
 from gate.causes import Cause
-from gate.readers.errors import Denied, DrillRefused, ReadError, WrongCluster
+from gate.readers.errors import Denied, DrillRefused, Malformed, NotFound, ReadError, WrongCluster
 from gate.verdict import Evidence, Verdict, inconclusive
 
 #: Characters of a foreign exception's text that evidence and reason show.
 EVIDENCE_CHARS, REASON_CHARS = 500, 200
 
 _UNREACHABLE = (Cause.GATE_UNREACHABLE, "Make the place that the message names reachable, then run the tier again.")
+_BAD_INPUT = (
+    Cause.GATE_BAD_INPUT,
+    "Write what the message names (a plan: `make tf-plan`; manifests: `make render`), or correct the target.",
+)
 _READ_TROUBLE: dict[type[ReadError], tuple[Cause, str]] = {
     Denied: (
         Cause.GATE_FORBIDDEN,
@@ -20,6 +24,8 @@ _READ_TROUBLE: dict[type[ReadError], tuple[Cause, str]] = {
         Cause.GATE_WRONG_CLUSTER,
         "Choose the context of the cluster that the target's [cluster] identity names, or correct the identity.",
     ),
+    NotFound: _BAD_INPUT,
+    Malformed: _BAD_INPUT,
     DrillRefused: (
         Cause.GATE_DRILL_REFUSED,
         "Wait for the drill that the message names, or, if it died, restore what its journal says.",

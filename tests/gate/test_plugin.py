@@ -164,7 +164,16 @@ def test_criterion_without_its_reader_is_left_out_by_name(suite: pytest.Pytester
     write(suite, PASS, "@pytest.mark.criterion('MET-0')\ndef test_metrics(gate):\n    assert False\n")
     got, report, _ = run(suite, "-m", "preflight")
     assert got == 0
-    assert report["header"]["left_out"] == {"MET-0": "the target has no cluster"}
+    assert report["header"]["left_out"]["MET-0"] == "the target has no cluster"
+
+
+def test_criterion_deselected_is_left_out_by_name(suite: pytest.Pytester) -> None:
+    """A tier narrowed with -k is green, and its report names every criterion that nobody judged."""
+    write(suite, PASS, FAIL)
+    got, report, _ = run(suite, "-m", "preflight", "-k", "test_node")
+    assert got == 0
+    assert report["header"]["left_out"]["FIT-1"] == "not selected on the command line"
+    assert "NODE-1" not in report["header"]["left_out"]
 
 
 def test_unknown_criterion_is_a_usage_error(suite: pytest.Pytester) -> None:

@@ -20,7 +20,7 @@ WHERE = Evidence("test/acceptance/test_acceptance.py::test_x", "phase", "setup")
         ),
         (WrongCluster("expected A, found B"), Cause.GATE_WRONG_CLUSTER, "expected A, found B"),
         (Unreachable("API server: connection refused"), Cause.GATE_UNREACHABLE, "API server: connection refused"),
-        (NotFound("plan.json: no such file"), Cause.GATE_UNREACHABLE, "plan.json: no such file"),
+        (NotFound("plan.json: no such file"), Cause.GATE_BAD_INPUT, "plan.json: no such file"),
         (DrillRefused("lease/x is held"), Cause.GATE_DRILL_REFUSED, "lease/x is held"),
         (KeyError("revision"), Cause.GATE_CRASHED, "The gate itself failed: KeyError: 'revision'"),
         (ValueError(), Cause.GATE_CRASHED, "The gate itself failed: ValueError: no message"),
