@@ -41,3 +41,14 @@ class Owner:
 
 #: Amounts of an object that states none.
 UNSTATED = Resources()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditioned:
+    """An object whose status has conditions."""
+
+    conditions: tuple[Condition, ...] = ()
+
+    def condition(self, kind: str) -> Condition | None:
+        """Return the condition of that type."""
+        return next((each for each in self.conditions if each.type == kind), None)

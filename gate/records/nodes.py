@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gate.records.common import NOTHING, UNSTATED, Condition, Resources
+from gate.records.common import NOTHING, UNSTATED, Conditioned, Resources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +17,7 @@ class Taint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
+class Node(Conditioned):
     """A node with what is asked of it: ``requested`` sums the requests of all its running pods, None if unreadable."""
 
     name: str
@@ -31,11 +31,6 @@ class Node:
     capacity: Resources = UNSTATED
     allocatable: Resources = UNSTATED
     requested: Resources | None = None
-    conditions: tuple[Condition, ...] = ()
-
-    def condition(self, kind: str) -> Condition | None:
-        """Return the condition of that type."""
-        return next((each for each in self.conditions if each.type == kind), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from gate.records.common import NOTHING, Condition, Owner
+from gate.records.common import NOTHING, Conditioned, Owner
 from gate.records.templates import PodSpec
 
 
@@ -44,7 +44,7 @@ class ContainerStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pod:
+class Pod(Conditioned):
     """A pod of the namespace."""
 
     name: str
@@ -59,7 +59,6 @@ class Pod:
     ip: str | None = None
     created_at: datetime | None = None
     deleted_at: datetime | None = None
-    conditions: tuple[Condition, ...] = ()
     spec: PodSpec
     statuses: tuple[ContainerStatus, ...] = ()
 
@@ -67,10 +66,6 @@ class Pod:
     def terminating(self) -> bool:
         """Return whether deletion was asked for."""
         return self.deleted_at is not None
-
-    def condition(self, kind: str) -> Condition | None:
-        """Return the condition of that type."""
-        return next((each for each in self.conditions if each.type == kind), None)
 
     @property
     def ready(self) -> bool:

@@ -50,31 +50,13 @@ class ClusterIdentity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """One read of the namespace and of the cluster-wide objects that concern it.
+class AppObjects:
+    """The objects that an app consists of, as they are or as they are meant to be, found by name."""
 
-    Cluster-wide and optional reads (nodes, storage classes, metrics, quotas) that fail stand in ``unreadable``; their
-    tuples are then empty and must not be judged. ``read_at`` is the API server's clock where it gave one (Date header),
-    so that ages are right under clock skew.
-    """
-
-    read_at: datetime
-    cluster: ClusterIdentity
-    namespace: str
     deployments: tuple[Deployment, ...] = ()
-    replica_sets: tuple[ReplicaSet, ...] = ()
-    pods: tuple[Pod, ...] = ()
     services: tuple[Service, ...] = ()
-    endpoints: tuple[Endpoint, ...] = ()
     hpas: tuple[Hpa, ...] = ()
     claims: tuple[Claim, ...] = ()
-    quotas: tuple[Quota, ...] = ()
-    events: tuple[Event, ...] = ()
-    nodes: tuple[Node, ...] = ()
-    storage_classes: tuple[StorageClass, ...] = ()
-    csi_drivers: tuple[str, ...] = ()
-    usage: tuple[PodUsage, ...] = ()
-    unreadable: tuple[Unreadable, ...] = ()
 
     def deployment(self, name: str) -> Deployment | None:
         """Return the Deployment of that name."""
@@ -87,6 +69,30 @@ class Snapshot:
     def hpa(self, name: str) -> Hpa | None:
         """Return the HPA of that name."""
         return next((each for each in self.hpas if each.name == name), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot(AppObjects):
+    """One read of the namespace and of the cluster-wide objects that concern it.
+
+    Cluster-wide and optional reads (nodes, storage classes, metrics, quotas) that fail stand in ``unreadable``; their
+    tuples are then empty and must not be judged. ``read_at`` is the API server's clock where it gave one (Date header),
+    so that ages are right under clock skew.
+    """
+
+    read_at: datetime
+    cluster: ClusterIdentity
+    namespace: str
+    replica_sets: tuple[ReplicaSet, ...] = ()
+    pods: tuple[Pod, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
+    quotas: tuple[Quota, ...] = ()
+    events: tuple[Event, ...] = ()
+    nodes: tuple[Node, ...] = ()
+    storage_classes: tuple[StorageClass, ...] = ()
+    csi_drivers: tuple[str, ...] = ()
+    usage: tuple[PodUsage, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
 
     def unread(self, what: str) -> Unreadable | None:
         """Return why ``what`` could not be read, None if it was."""
@@ -99,23 +105,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desired:
+class Desired(AppObjects):
     """What the deploy is meant to bring, from rendered manifests or a saved plan (``source`` names which)."""
 
     source: str
-    deployments: tuple[Deployment, ...] = ()
-    services: tuple[Service, ...] = ()
-    hpas: tuple[Hpa, ...] = ()
-    claims: tuple[Claim, ...] = ()
-
-    def deployment(self, name: str) -> Deployment | None:
-        """Return the Deployment of that name."""
-        return next((each for each in self.deployments if each.name == name), None)
-
-    def service(self, name: str) -> Service | None:
-        """Return the Service of that name."""
-        return next((each for each in self.services if each.name == name), None)
-
-    def hpa(self, name: str) -> Hpa | None:
-        """Return the HPA of that name."""
-        return next((each for each in self.hpas if each.name == name), None)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gate.records.common import NOTHING, Condition, Owner
+from gate.records.common import NOTHING, Condition, Conditioned, Owner
 from gate.records.templates import PodSpec
 
 
@@ -30,7 +30,7 @@ class ReplicaSet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Deployment:
+class Deployment(Conditioned):
     """The Deployment, from the cluster or from a manifest (then generation and counts are 0, observed None).
 
     ``max_surge`` and ``max_unavailable`` stay as written (``1``, ``25%``); ``desired`` is None where replicas are left
@@ -58,15 +58,10 @@ class Deployment:
     updated: int = 0
     ready: int = 0
     available: int = 0
-    conditions: tuple[Condition, ...] = ()
-
-    def condition(self, kind: str) -> Condition | None:
-        """Return the condition of that type."""
-        return next((each for each in self.conditions if each.type == kind), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hpa:
+class Hpa(Conditioned):
     """A HorizontalPodAutoscaler (autoscaling/v2). CPU figures are per cent of the request.
 
     ``scale_down_window_s``: for how long a peak keeps the replicas up; 300 is the controller's default.
@@ -81,11 +76,6 @@ class Hpa:
     desired_replicas: int | None = None
     cpu_target_percent: int | None = None
     cpu_current_percent: int | None = None
-    conditions: tuple[Condition, ...] = ()
     created_at: datetime | None = None
     last_scaled_at: datetime | None = None
     scale_down_window_s: int = 300
-
-    def condition(self, kind: str) -> Condition | None:
-        """Return the condition of that type."""
-        return next((each for each in self.conditions if each.type == kind), None)
