@@ -75,7 +75,7 @@ CASES = (
         name="oom-while-loading",
         incidents=(17,),
         fault=memory_limit(120),
-        near_miss=memory_limit(400),
+        near_miss=memory_limit(288),
         terminal_when=ended(1, reason="OOMKilled"),
         cause=Cause.CONTAINER_OOM_KILLED,
         model=True,

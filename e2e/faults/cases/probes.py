@@ -29,6 +29,16 @@ def probe(which: str, *, deadline_s: int | None = None, **values: Any) -> Change
     return change
 
 
+def liveness(path: str) -> Change:
+    """Ask this path every second whether the program lives, and only later whether it is ready."""
+
+    def change(app: App) -> None:
+        probe("liveness", path=path, periodSeconds=1, failureThreshold=2)(app)
+        probe("readiness", initialDelaySeconds=5)(app)
+
+    return change
+
+
 def readiness_gate(app: App) -> None:
     """Let readiness wait for a condition that somebody else sets."""
     app.pod["readinessGates"] = [{"conditionType": GATE}]
@@ -86,8 +96,8 @@ CASES = (
     Case(
         name="liveness-kills",
         incidents=(7,),
-        fault=probe("liveness", path="/alive", periodSeconds=1, failureThreshold=2),
-        near_miss=probe("liveness", periodSeconds=1, failureThreshold=2),
+        fault=liveness("/alive"),
+        near_miss=liveness("/health"),
         terminal_when=both(event("Killing", "failed liveness probe", times=3), ended(3)),
         cause=Cause.PROBE_LIVENESS_KILLED,
     ),
