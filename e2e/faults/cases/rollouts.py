@@ -7,11 +7,12 @@ import signal
 from pathlib import Path
 
 from e2e.faults.app import App
-from e2e.faults.case import Case, Change, nothing, without
+from e2e.faults.case import WITHIN_S, Case, Change, nothing, without
 from e2e.faults.conditions import Look, deleting, ready
 from e2e.faults.hands import Hands
 from gate.causes import Cause
 from gate.diagnosis.tolerances import TERMINATION_MARGIN_S
+from gate.waiting import FIGURES_S
 
 #: The pod's grace period in the case of the hanging pod.
 GRACE_S = 2
@@ -135,6 +136,8 @@ CASES = (
         fault=without("HorizontalPodAutoscaler", "chat-api"),
         near_miss=nothing,
         terminal_when=ready(),
+        waited_s=FIGURES_S,
+        within_s=FIGURES_S + WITHIN_S,
         criterion="HPA-1",
         model=True,
         cause=Cause.HPA_NOT_FOUND,
@@ -145,6 +148,8 @@ CASES = (
         fault=cpu(),
         near_miss=cpu(limit="100m"),
         terminal_when=ready(),
+        waited_s=FIGURES_S,
+        within_s=FIGURES_S + WITHIN_S,
         criterion="HPA-1",
         model=True,
         cause=Cause.HPA_NO_CPU_REQUEST,
@@ -154,6 +159,8 @@ CASES = (
         fault=hpa_target(90),
         near_miss=hpa_target(60),
         terminal_when=ready(),
+        waited_s=FIGURES_S,
+        within_s=FIGURES_S + WITHIN_S,
         criterion="HPA-1",
         model=True,
         cause=Cause.HPA_WRONG_TARGET,
@@ -163,6 +170,8 @@ CASES = (
         fault=hpa_scales("chat"),
         near_miss=hpa_scales("chat-api"),
         terminal_when=ready(),
+        waited_s=FIGURES_S,
+        within_s=FIGURES_S + WITHIN_S,
         criterion="HPA-1",
         model=True,
         cause=Cause.HPA_WRONG_TARGET,
