@@ -90,7 +90,7 @@ def refused(look: Look) -> bool:
 
 def ready(at_least: int = 1) -> Condition:
     """So many pods of the chat API are ready."""
-    return lambda look: sum(map(_is_ready, pods(look))) >= at_least
+    return lambda look: sum(map(is_ready, pods(look))) >= at_least
 
 
 def available(look: Look) -> bool:
@@ -165,7 +165,8 @@ def both(first: Condition, second: Condition) -> Condition:
     return lambda look: first(look) and second(look)
 
 
-def _is_ready(pod: Raw) -> bool:
+def is_ready(pod: Raw) -> bool:
+    """Return whether a pod is ready and stays."""
     return "deletionTimestamp" not in pod["metadata"] and any(
         (condition["type"], condition["status"]) == ("Ready", "True")
         for condition in pod["status"].get("conditions", ())

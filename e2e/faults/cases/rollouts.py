@@ -4,11 +4,12 @@ import contextlib
 import json
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 from e2e.faults.app import App
 from e2e.faults.case import WITHIN_S, Case, Change, nothing, without
-from e2e.faults.conditions import Look, deleting, ready
+from e2e.faults.conditions import Look, Raw, deleting, is_ready, ready
 from e2e.faults.hands import Hands
 from gate.causes import Cause
 from gate.diagnosis.tolerances import TERMINATION_MARGIN_S
@@ -34,13 +35,13 @@ def new_revision(*, paused: bool = False) -> Change:
 
 
 def freeze(hands: Hands) -> None:
-    """Stop the container runtime's processes of the pods that run: they serve on, and nobody can end them."""
-    _signal(hands, signal.SIGSTOP)
+    """Stop the container runtime's processes of the ready pod: it serves on, and nobody can end it."""
+    _signal(hands, signal.SIGSTOP, only=is_ready)
 
 
 def thaw(hands: Hands) -> None:
     """Let them run again."""
-    _signal(hands, signal.SIGCONT)
+    _signal(hands, signal.SIGCONT, only=lambda _: True)
 
 
 def freeze_for_a_moment(hands: Hands) -> None:
@@ -50,10 +51,10 @@ def freeze_for_a_moment(hands: Hands) -> None:
     thaw(hands)
 
 
-def _signal(hands: Hands, number: signal.Signals) -> None:
-    """Send a signal to the shim (the parent of all containers of one pod) of each of the chat API's pods."""
+def _signal(hands: Hands, number: signal.Signals, *, only: Callable[[Raw], bool]) -> None:
+    """Send a signal to the shim (the parent of all containers of one pod) of the chat API's pods that are meant."""
     pods = json.loads(hands.kubectl("get", "pods", "--selector", "app=chat-api", "--output", "json"))["items"]
-    for pod in pods:
+    for pod in filter(only, pods):
         for shim in _shims(pod["metadata"]["uid"]):
             os.kill(shim, number)
 
