@@ -5,7 +5,7 @@ from typing import Any
 
 from e2e.faults.app import App
 from e2e.faults.case import Case, Change
-from e2e.faults.conditions import both, ended, event, progress_exceeded, running
+from e2e.faults.conditions import ended, event, progress_exceeded, running
 from e2e.faults.hands import Hands
 from gate.causes import Cause
 from gate.diagnosis.tolerances import PATH_MISSING_S
@@ -98,7 +98,7 @@ CASES = (
         incidents=(7,),
         fault=liveness("/alive"),
         near_miss=liveness("/health"),
-        terminal_when=both(event("Killing", "failed liveness probe", times=3), ended(3)),
+        terminal_when=ended(3),
         cause=Cause.PROBE_LIVENESS_KILLED,
     ),
 )
