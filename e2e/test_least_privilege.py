@@ -213,7 +213,7 @@ def stage(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
         hands.apply([*app.documents, *accounts()])
         for name in ("patient-api", "chat-api"):
             hands.kubectl("rollout", "status", f"deployment/{name}", "--timeout=120s", timeout_s=150)
-        # A mock fails at once by what it says of itself, and then nobody waits for figures or a load balancer's address.
+        # A mock fails by what it says of itself, and then acceptance waits for no figures and no address.
         for what, state in (
             ("hpa/chat-api", "condition=ScalingActive"),
             ("service/chat-api-service", "jsonpath={.status.loadBalancer.ingress}"),
