@@ -122,7 +122,9 @@ def wait_for_figures(
 ) -> Snapshot:
     """Read until a criterion is no longer inconclusive for want of figures that fresh pods do not have yet.
 
-    A right that the gate lacks does not come by waiting; an API server that restarts meanwhile comes back.
+    An autoscaler at its maximum is looked at again too: its figures are averages, and the requests that ran beside the
+    rollout stay in them for as long. A right that the gate lacks does not come by waiting; an API server that restarts
+    meanwhile comes back.
 
     Args:
         read: returns the current Snapshot.
@@ -138,7 +140,9 @@ def wait_for_figures(
     snapshot = read()
     while clock() < deadline:
         verdict = judge(snapshot)
-        if verdict.status is not Status.INCONCLUSIVE or verdict.cause is Cause.GATE_FORBIDDEN:
+        busy = verdict.status is Status.FAIL and verdict.cause is Cause.HPA_AT_MAXIMUM
+        unknown = verdict.status is Status.INCONCLUSIVE and verdict.cause is not Cause.GATE_FORBIDDEN
+        if not (busy or unknown):
             break
         sleep(POLL_S)
         with suppress(Unreachable):

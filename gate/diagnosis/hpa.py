@@ -285,9 +285,13 @@ def _pinned(snapshot: Snapshot, hpa: Hpa, wanted: float) -> list[Finding]:
     scaled_s = seconds_between(hpa.last_scaled_at or hpa.created_at, snapshot.read_at)
     window_s = hpa.scale_down_window_s + SYNC_S
     waits = needed < hpa.max_replicas and scaled_s is not None and scaled_s < window_s
-    if needed >= hpa.max_replicas:
+    full = needed == hpa.max_replicas
+    if needed > hpa.max_replicas:
         why = f"{cpu} % CPU against {target:g} % would take {needed}"
         remedy = "Raise maxReplicas, or the CPU request to what inference really uses (HPA-0)"
+    elif full:
+        why = f"{cpu} % CPU against {target:g} % needs them all"
+        remedy = "Raise maxReplicas before the load grows"
     elif waits:
         why = f"{cpu} % CPU needs {needed}; it scaled {duration(scaled_s or 0)} ago and waits {duration(window_s)}"
         remedy = "Wait for it to come down, and raise the CPU request if the load of a model alone drives it up (HPA-0)"
@@ -296,7 +300,7 @@ def _pinned(snapshot: Snapshot, hpa: Hpa, wanted: float) -> list[Finding]:
         remedy = "Find what holds it up, and raise the CPU request if the load of a model alone drives it up (HPA-0)"
     return [
         Finding(
-            Status.WARN if waits else Status.FAIL,
+            Status.WARN if waits or full else Status.FAIL,
             Cause.HPA_AT_MAXIMUM,
             f"HPA/{hpa.name} stands at its maximum of {hpa.max_replicas} replicas: {why}.",
             (_scale_evidence(snapshot, hpa), *_limited(hpa)),

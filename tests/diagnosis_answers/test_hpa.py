@@ -217,6 +217,13 @@ def test_hpa_at_its_maximum_under_load_fails() -> None:
     assert verdict.reason == ("HPA/chat-api stands at its maximum of 4 replicas: 90 % CPU against 60 % would take 6.")
 
 
+def test_hpa_at_its_maximum_that_suffices_warns() -> None:
+    """ceil(4 x 55 / 60) = 4 replicas are needed and there: the target is held, and there is no room left."""
+    verdict = judge(with_hpa(current_replicas=4, desired_replicas=4, cpu_current_percent=55))
+    assert (verdict.status, verdict.cause) == (Status.WARN, Cause.HPA_AT_MAXIMUM)
+    assert verdict.reason == ("HPA/chat-api stands at its maximum of 4 replicas: 55 % CPU against 60 % needs them all.")
+
+
 def test_hpa_at_its_maximum_while_idle_fails() -> None:
     """Incident 19: ten minutes after it scaled, with nothing to do, it should have come down."""
     verdict = judge(with_hpa(current_replicas=4, cpu_current_percent=3, last_scaled_at=ago(600)))

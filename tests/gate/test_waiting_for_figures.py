@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from gate.causes import Cause
 from gate.records import Snapshot
-from gate.verdict import Evidence, Verdict, inconclusive, passed
+from gate.verdict import Evidence, Status, Verdict, inconclusive, passed
 from gate.waiting import FIGURES_S, wait_for_figures
 from tests.diagnosis import factories as make
 
@@ -60,3 +60,19 @@ def test_figures_that_never_come_end_the_wait() -> None:
     snapshot = world.wait()
     assert world.now_s == FIGURES_S
     assert world.judge(snapshot).cause is Cause.METRICS_MISSING
+
+
+def test_figures_of_a_busy_autoscaler_are_read_again() -> None:
+    """The requests that ran beside a rollout fade from the averages; what is busy after the limit is busy."""
+    busy = Verdict("HPA-1", Status.FAIL, "At its maximum.", SEEN, Cause.HPA_AT_MAXIMUM, "Raise maxReplicas.")
+    world = World(figures_after_s=0)
+    fades = wait_for_figures(
+        world.read,
+        lambda _: busy if world.now_s < 20 else passed("HPA-1", "It has room.", SEEN),
+        clock=lambda: world.now_s,
+        sleep=world.sleep,
+    )
+    assert world.now_s == 20
+    wait_for_figures(world.read, lambda _: busy, clock=lambda: world.now_s, sleep=world.sleep)
+    assert world.now_s == 20 + FIGURES_S
+    assert fades is not None
