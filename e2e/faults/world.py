@@ -1,7 +1,6 @@
 """Finds the embedded cluster that is up, and the images on it."""
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
@@ -9,7 +8,7 @@ from e2e.faults.app import Images
 from e2e.faults.hands import HarnessError
 from e2e.faults.running import World
 from infra.cluster.api import Api
-from infra.cluster.environment import variables
+from infra.cluster.environment import completed
 from infra.cluster.instance import load_record
 from infra.commands import run
 from infra.paths import DEFAULT_NAME
@@ -32,8 +31,7 @@ def current_world(python: str) -> Iterator[World]:
     record = load_record(DEFAULT_NAME)
     if record is None:
         raise HarnessError(f"no embedded cluster {DEFAULT_NAME!r} is up: python -m infra.cluster up")
-    found = variables(record)
-    environment = {**found, "PATH": os.pathsep.join((found["PATH"], os.environ.get("PATH", os.defpath)))}
+    environment = completed(record)
     built = run([python, "-m", "infra.images"], env=environment, timeout_s=_BUILD_TIMEOUT_S)
     with closing(Api(record.instance)) as api:
         yield World(
