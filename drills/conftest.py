@@ -8,12 +8,8 @@ import pytest
 
 from gate.context import Gate
 from gate.drilling import Change, drill, previous_replica_set
-from gate.observing import Chat, Interview
+from gate.observing import ROLLOUT_USERS, Chat, Interview
 from gate.records import ReplicaSet
-
-#: Users that keep asking while a rollout runs: few, so that they measure the rollout and not the load. Every second one
-#: connects anew for each request, as most of a load balancer's clients do.
-TRAFFIC_CLIENTS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +25,7 @@ class Roll:
 @pytest.fixture(scope="session")
 def users(gate: Gate) -> Iterator[Sequence[Chat]]:
     """Clients that go through the load balancer, with connections of their own."""
-    count = max(gate.target.load.clients, TRAFFIC_CLIENTS)
+    count = max(gate.target.load.clients, ROLLOUT_USERS)
     with ExitStack() as stack:
         yield [stack.enter_context(gate.user(keep_alive=number % 2 == 0)) for number in range(count)]
 
@@ -47,7 +43,7 @@ def roll(gate: Gate, users: Sequence[Chat]) -> Roll | None:
     limits = {"window_s": settings.stable_window_s, "timeout_s": settings.rollout_timeout_s}
     journal = gate.root / "reports" / "drill-journal.json"
     with drill(gate.reader, cluster.deployment, journal) as running:
-        traffic = users[:TRAFFIC_CLIENTS]
+        traffic = users[:ROLLOUT_USERS]
         back = running.roll(previous.revision, traffic, settings.test_mrns, **limits)
         snapshot = back.waited.snapshot or gate.reader.snapshot()
         asked = gate.ask(gate.ready_pods(snapshot), samples=0)

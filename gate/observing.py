@@ -22,6 +22,11 @@ QUESTIONS: tuple[str, ...] = (
 )
 
 
+#: Users that keep asking while a rollout runs: few, so that they measure the rollout and not the load. Every second one
+#: connects anew for each request, as most of a load balancer's clients do.
+ROLLOUT_USERS = 2
+
+
 class Chat(Protocol):
     """What is asked of one way to the service; never raises for an HTTP status or a broken connection."""
 
