@@ -4,6 +4,7 @@ Enters: an MRN. Leaves: a `PatientSummary`. httpx's exceptions stop here; no URL
 patient is ever logged or put into a message.
 """
 
+import asyncio
 from datetime import date
 from http import HTTPStatus
 
@@ -11,6 +12,11 @@ import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from service_chat.errors import PatientApiError, PatientNotFoundError
+
+# A node takes up to a second (kube-proxy's iptables.minSyncPeriod, 1 s by default) to route a Service to its new pods,
+# and refuses connections until then. A connection that was never made has asked nothing, so it is safe to try again:
+# after 0, 0.5 and 1 s (httpcore's back-off), still within the time-out.
+_CONNECT_RETRIES = 3
 
 
 class PatientSummary(BaseModel):
@@ -33,7 +39,7 @@ class PatientApi:
 
     Args:
         base_url: where it listens.
-        timeout_s: for connecting and for the whole answer, each.
+        timeout_s: for the whole answer, connecting included.
         transport: another way to send requests; None is the network.
     """
 
@@ -41,7 +47,8 @@ class PatientApi:
         self._base_url = base_url
         self._timeout_s = timeout_s
         # trust_env off: a proxy named in the pod's environment must not see patient data.
-        self._http = httpx.AsyncClient(base_url=base_url, timeout=timeout_s, transport=transport, trust_env=False)
+        network = transport or httpx.AsyncHTTPTransport(retries=_CONNECT_RETRIES, trust_env=False)
+        self._http = httpx.AsyncClient(base_url=base_url, timeout=timeout_s, transport=network, trust_env=False)
 
     async def summary(self, mrn: str, trace_id: str) -> PatientSummary:
         """Return one patient's summary.
@@ -51,8 +58,9 @@ class PatientApi:
             PatientApiError: no answer, a late one, or one that is not a summary.
         """
         try:
-            response = await self._http.get(f"/patients/{mrn}/summary", headers={"X-Trace-Id": trace_id})
-        except httpx.TimeoutException as error:
+            async with asyncio.timeout(self._timeout_s):
+                response = await self._http.get(f"/patients/{mrn}/summary", headers={"X-Trace-Id": trace_id})
+        except (TimeoutError, httpx.TimeoutException) as error:
             raise PatientApiError(
                 f"the patient API at {self._base_url} gave no answer within DB_API_TIMEOUT_S={self._timeout_s:g} s"
             ) from error
