@@ -20,6 +20,11 @@ def cache_dir() -> Path:
     return Path(base).resolve() / "carepath-gate"
 
 
+def cluster_name() -> str:
+    """Return which embedded cluster is meant: the one that `python -m infra.cluster env` set the shell up for, if any."""
+    return os.environ.get("CAREPATH_CLUSTER") or DEFAULT_NAME
+
+
 def run_dir(name: str = DEFAULT_NAME) -> Path:
     """Return the folder with all state of the cluster instance `name`, below `CAREPATH_RUN_DIR` or /var/lib/carepath.
 

@@ -11,7 +11,7 @@ from infra.cluster.api import Api
 from infra.cluster.environment import completed
 from infra.cluster.instance import load_record
 from infra.commands import run
-from infra.paths import DEFAULT_NAME
+from infra.paths import cluster_name
 
 #: Nothing built yet: base image, wheelhouse, three images.
 _BUILD_TIMEOUT_S = 1200
@@ -28,9 +28,9 @@ def current_world(python: str) -> Iterator[World]:
         HarnessError: no embedded cluster is up.
         CommandError: the images could not be built.
     """
-    record = load_record(DEFAULT_NAME)
+    record = load_record(cluster_name())
     if record is None:
-        raise HarnessError(f"no embedded cluster {DEFAULT_NAME!r} is up: python -m infra.cluster up")
+        raise HarnessError(f"no embedded cluster {cluster_name()!r} is up: python -m infra.cluster up")
     environment = completed(record)
     built = run([python, "-m", "infra.images"], env=environment, timeout_s=_BUILD_TIMEOUT_S)
     with closing(Api(record.instance)) as api:

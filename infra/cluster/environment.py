@@ -14,7 +14,11 @@ def completed(record: Record) -> dict[str, str]:
 def variables(record: Record) -> dict[str, str]:
     """Return name and value of each; PATH holds only the folder to put in front."""
     instance = record.instance
-    found = {"KUBECONFIG": str(instance.kubeconfig), "PATH": str(instance.run / "bin")}
+    found = {
+        "CAREPATH_CLUSTER": instance.name,
+        "KUBECONFIG": str(instance.kubeconfig),
+        "PATH": str(instance.run / "bin"),
+    }
     if not instance.settings.control_plane_only:
         found |= {
             "CAREPATH_REGISTRY": REGISTRY_NAME,

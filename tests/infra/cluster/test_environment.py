@@ -3,8 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from infra.cluster.environment import variables
 from infra.cluster.instance import Instance, Programs, Record, Settings
+from infra.paths import DEFAULT_NAME, cluster_name
 
 PROGRAMS = Programs(Path("/cache/kube"), Path("/cache/metrics-server"))
 
@@ -29,6 +32,16 @@ def test_control_plane_alone_has_a_kubeconfig_and_no_registry(instance: Instance
     """A variable that points at nothing would be believed."""
     alone = replace(instance, settings=Settings(control_plane_only=True))
     assert variables(Record(alone, PROGRAMS, ready=True, own_docker=False)) == {
+        "CAREPATH_CLUSTER": instance.name,
         "KUBECONFIG": f"{instance.run}/kubeconfig",
         "PATH": f"{instance.run}/bin",
     }
+
+
+def test_cluster_name_is_that_of_the_shells_environment(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `env` set up is what the harness judges; without it the default instance."""
+    monkeypatch.delenv("CAREPATH_CLUSTER", raising=False)
+    assert cluster_name() == DEFAULT_NAME
+    record = Record(instance, PROGRAMS, ready=True, own_docker=False)
+    monkeypatch.setenv("CAREPATH_CLUSTER", variables(record)["CAREPATH_CLUSTER"])
+    assert cluster_name() == instance.name
