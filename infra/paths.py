@@ -21,7 +21,7 @@ def cache_dir() -> Path:
 
 
 def cluster_name() -> str:
-    """Return which embedded cluster is meant: the one that `python -m infra.cluster env` set the shell up for, if any."""
+    """Return which embedded cluster is meant: the one whose `env` the shell has, else the default one."""
     return os.environ.get("CAREPATH_CLUSTER") or DEFAULT_NAME
 
 
