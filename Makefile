@@ -11,7 +11,7 @@ PYTEST := .venv/bin/python -m pytest
 # that fails succeeds, and what follows would go to whatever cluster the shell's KUBECONFIG leads to.
 CLUSTER_ENV = exports="$$($(PYTHON) -m infra.cluster env)"; eval "$$exports"
 
-.PHONY: help setup verify test test-hermetic test-e2e lint cluster-up cluster-down images bench faults lock render criteria
+.PHONY: help setup verify test test-hermetic test-e2e lint cluster-up cluster-down images bench faults checklist lock render criteria
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -58,6 +58,11 @@ render: setup ## Render the manifests of every environment again
 criteria: setup ## Write the criteria table into README.md
 	@$(PYTHON) -m gate criteria --into README.md
 
+checklist: setup ## The release checklist in its own words on the embedded cluster; writes notes/checklist-run.md
+	@$(PYTHON) -m infra.cluster up
+	@$(CLUSTER_ENV); status=0; $(PYTEST) e2e/test_checklist.py -m checklist -x -v || status=$$?; \
+	  $(PYTHON) -m infra.cluster down; exit $$status
+
 faults: setup ## The whole fault matrix on the embedded cluster; writes notes/faults.md
 	@$(PYTHON) -m infra.cluster up
 	@$(CLUSTER_ENV); $(PYTHON) -m e2e.faults
@@ -93,7 +98,7 @@ else
 endif
 
 ecr-login: setup ## Log docker in to the registry of TARGET
-	@$(PYTHON) -m infra.ecr login --target $(TARGET)
+	@$(ON_TARGET); $(PYTHON) -m infra.ecr login --target $(TARGET)
 
 push-chat: setup ## Push the chat image; ends in the digest to deploy
 ifeq ($(TARGET),local)

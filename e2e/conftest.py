@@ -9,6 +9,9 @@ import pytest
 from e2e.faults.running import World
 from e2e.faults.world import current_world
 
+#: Markers of what takes too long for `make test`: the rest of the fault matrix, and the checklist in its own words.
+ON_DEMAND = ("matrix", "checklist")
+
 
 def pytest_configure() -> None:
     """Take SIGINT again: a runner started in the background ignores it, and so would all that the tests start."""
@@ -16,10 +19,9 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the long part of the fault matrix out unless -m names it."""
-    if "matrix" in config.getoption("markexpr"):
-        return
-    long = [item for item in items if item.get_closest_marker("matrix")]
+    """Leave what has a make target of its own out unless -m names it."""
+    unnamed = [marker for marker in ON_DEMAND if marker not in config.getoption("markexpr")]
+    long = [item for item in items if any(item.get_closest_marker(marker) for marker in unnamed)]
     items[:] = [item for item in items if item not in long]
     if long:
         config.hook.pytest_deselected(items=long)

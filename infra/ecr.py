@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from gate.target import TargetError, load_target
 from infra.commands import CommandError, run
+from infra.images.registry import Registry, RegistryError
 from infra.paths import PROJECT
 from infra.progress import say
 
@@ -151,11 +152,17 @@ def _client(repository: Repository) -> Any:  # noqa: ANN401  # same
 
 @app.command("login")
 def login_command(target: TargetOption = "demo") -> None:
-    """Log the Docker client in to the target's registry."""
+    """Log the Docker client in to the target's registry, if it is one of ECR."""
     try:
-        repository = _repository(target)
+        url = load_target(target, PROJECT).image_repository
+        if not Repository.named_by(url):
+            registry = Registry.from_environment()
+            registry.check_open()
+            say(f"{registry.name}, the registry of {url}, is no ECR and asks for no login")
+            return
+        repository = Repository.parse(url)
         login(repository, _client(repository))
-    except (EcrError, TargetError, CommandError, BotoCoreError, ClientError) as error:
+    except (RegistryError, EcrError, TargetError, CommandError, BotoCoreError, ClientError) as error:
         say(f"infra.ecr: {error}")
         raise typer.Exit(1) from error
     say(f"docker is logged in to {repository.registry} for 12 hours")

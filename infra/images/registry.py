@@ -85,6 +85,20 @@ class Registry:
             )
         return cls(os.environ[NAME_KEY], os.environ[URL_KEY].rstrip("/"))
 
+    def check_open(self, transport: httpx.BaseTransport | None = None) -> None:
+        """Check that the registry answers, and without a login.
+
+        Raises:
+            RegistryError: it does not.
+        """
+        with httpx.Client(base_url=self.url, transport=transport, timeout=REQUEST_TIMEOUT_S) as client:
+            try:
+                answer = client.get("/v2/")
+            except httpx.HTTPError as error:
+                raise RegistryError(f"the registry at {self.url} did not answer: {error}") from error
+        if answer.status_code != httpx.codes.OK:
+            raise RegistryError(f"the registry at {self.url} answered {answer.status_code} to GET /v2/, not 200")
+
     def resolved(self, image: str, transport: httpx.BaseTransport | None = None) -> str:
         """Return `image` by digest; one that has a digest already is returned without asking.
 

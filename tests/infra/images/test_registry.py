@@ -169,3 +169,10 @@ def test_registry_of_an_incomplete_environment_names_what_is_missing(
     assert str(caught.value) == (
         f'{missing} name the registry of the images, are not set; run: eval "$(python -m infra.cluster env)"'
     )
+
+
+def test_registry_that_wants_a_login_is_not_open() -> None:
+    """What cannot be pushed to without a login is noticed before the push."""
+    REGISTRY.check_open(httpx.MockTransport(lambda _: httpx.Response(200)))
+    with pytest.raises(RegistryError, match=r"answered 401 to GET /v2/, not 200"):
+        REGISTRY.check_open(httpx.MockTransport(lambda _: httpx.Response(401)))
