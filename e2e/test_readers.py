@@ -70,7 +70,7 @@ def app(image: str) -> dict[str, Any]:
             container["image"] = image
             settings = {each["name"]: each["value"] for each in container["env"]}
             settings |= {"LLM_MODE": "mock", "IMAGE": image, "MAX_QUEUE": str(CONNECTIONS)}
-            # The way to the pod is judged here, not how soon a patient API that has just started answers on a busy node.
+            # The way to the pod is judged here, not how soon a fresh patient API answers on a busy node.
             settings["DB_API_TIMEOUT_S"] = "8"
             container["env"] = [{"name": name, "value": value} for name, value in settings.items()]
     return {"apiVersion": "v1", "kind": "List", "items": documents}
