@@ -11,7 +11,12 @@ PYTEST := .venv/bin/python -m pytest
 # that fails succeeds, and what follows would go to whatever cluster the shell's KUBECONFIG leads to.
 CLUSTER_ENV = exports="$$($(PYTHON) -m infra.cluster env)"; eval "$$exports"
 
-.PHONY: help setup verify test test-hermetic test-e2e lint cluster-up cluster-down images bench faults checklist lock render criteria
+# A virtual environment beside ours: $(call ENVIRONMENT,FOLDER,LOCKS). uv finds in milliseconds that nothing changed.
+ENVIRONMENT = test -x $(1)/bin/python || .venv/bin/uv venv -q --python $(PYTHON) $(1); \
+  .venv/bin/uv pip sync -q --python $(1)/bin/python --require-hashes $(2)
+
+.PHONY: help setup verify test test-hermetic test-e2e test-transformers lint tf-lint tf-check-aws
+.PHONY: cluster-up cluster-down images bench faults checklist lock render criteria
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -31,10 +36,21 @@ test-e2e: setup ## The path and the faults on the embedded cluster, which is tak
 	@$(PYTHON) -m infra.cluster up
 	@$(CLUSTER_ENV); status=0; $(PYTEST) e2e -q || status=$$?; $(PYTHON) -m infra.cluster down; exit $$status
 
+test-transformers: setup ## LLM_ENGINE=transformers with torch, in an environment of its own (2 GB to download, 4.8 GB on disk)
+	@$(call ENVIRONMENT,.venv-transformers,requirements/dev.txt service_chat/requirements-transformers.txt)
+	@.venv-transformers/bin/python -m pytest tests_transformers -q --timeout=900
+
 lint: ## ruff, mypy, import-linter
 	@.venv/bin/ruff check -q . && .venv/bin/ruff format -q --check .
 	@.venv/bin/mypy .
 	@.venv/bin/lint-imports --no-logo
+
+tf-check-aws: setup ## Hold every aws_* block against the provider's published typings
+	@$(PYTHON) -m infra.tf check-aws
+
+tf-lint: tf-check-aws ## The same, and checkov, in an environment of its own
+	@$(call ENVIRONMENT,.venv-terraform-lint,requirements/terraform-lint.txt)
+	@.venv-terraform-lint/bin/checkov --directory infra/terraform --framework terraform --compact --quiet --skip-download
 
 cluster-up: setup ## Start the embedded cluster
 	@$(PYTHON) -m infra.cluster up
@@ -49,8 +65,11 @@ bench: setup ## Benchmarks, each beside what it is compared with
 	@$(CLUSTER_ENV); for name in preflight port_forward; do $(PYTHON) -m benchmarks.$$name; done
 
 lock: ## Compile the requirement locks (hashes, no index address)
-	@for each in requirements/gate requirements/dev service_chat/requirements infra/patient_api/requirements; do \
-	  .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --python-version 3.11 $$each.in -o $$each.txt; done
+	@compile() { .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --python-version 3.11 \
+	    "$$1.in" -o "$$1.txt" "$${@:2}"; }; \
+	for each in requirements/{gate,dev,npm,terraform-lint} {service_chat,infra/patient_api}/requirements; do compile $$each; done; \
+	compile service_chat/requirements-transformers -c requirements/dev.txt \
+	    --excludes service_chat/requirements-transformers-excludes.txt
 
 render: setup ## Render the manifests of every environment again
 	@$(PYTHON) -m infra.tf render
@@ -72,6 +91,8 @@ faults: setup ## The whole fault matrix on the embedded cluster; writes notes/fa
 VERSION = v2.0
 CHAT_IMAGE =
 LLM_MODE =
+# As the service itself reads it: the environment before .env before the default.
+LLM_ENGINE ?= $(or $(shell sed -n 's/^LLM_ENGINE=//p' .env 2>/dev/null),llama.cpp)
 MODEL = $(if $(filter local,$(TARGET)),SmolLM2-135M-Instruct,Qwen3-4B-Thinking-2507)
 REPORT =
 # On EKS kubectl, docker and KUBECONFIG are the user's own.
@@ -81,13 +102,17 @@ INTO_REPORT = $(if $(REPORT),--report=$(REPORT))
 .PHONY: install-chat-llm download-llm-model run-chat build-chat ecr-login push-chat
 .PHONY: tf-init tf-plan tf-apply deploy-chat validate-chat load-chat
 
-install-chat-llm: setup ## Install what the service needs to run a model here
+install-chat-llm: setup ## Install what LLM_ENGINE needs here: llama.cpp, or torch and transformers (LLM_ENGINE=transformers)
+ifeq ($(LLM_ENGINE),transformers)
+	@$(call ENVIRONMENT,.venv-transformers,requirements/dev.txt service_chat/requirements-transformers.txt)
+endif
 
 download-llm-model: setup ## Fetch MODEL into ./models, checked against models.toml
 	@$(PYTHON) -m service_chat.download --model $(MODEL) --into models
 
-run-chat: setup ## Run the service on port 8002 with the patient API beside it (settings: .env)
-	@$(PYTHON) -m infra.patient_api & patients=$$!; trap 'kill $$patients 2>/dev/null || true' EXIT; $(PYTHON) -m service_chat
+run-chat: install-chat-llm ## Run the service on port 8002 with the patient API beside it (settings: .env)
+	@$(PYTHON) -m infra.patient_api & patients=$$!; trap 'kill $$patients 2>/dev/null || true' EXIT; \
+	  LLM_ENGINE=$(LLM_ENGINE) $(if $(filter transformers,$(LLM_ENGINE)),.venv-transformers/bin/python,$(PYTHON)) -m service_chat
 
 build-chat: setup ## Build the chat image with MODEL baked in (embedded: VERSION v1.0 or v2.0, pushed too)
 ifeq ($(TARGET),local)

@@ -1,11 +1,12 @@
 """The Terraform modules under a real terraform (or OpenTofu): their rules, and the manifests they render."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
-from infra.tf.modules import ModuleTestError, modules_with_tests, run_tests
+from infra.tf.modules import RULES, ModuleTestError, folders_with_rules, modules_with_tests, run_rules, run_tests
 from infra.tf.program import Terraform, terraform
 from infra.tf.render import RENDERED, environments, rendered
 from infra.tf.workspace import TERRAFORM
@@ -27,6 +28,28 @@ def test_module_refuses_what_its_rules_name(program: Terraform, module: Path) ->
     written = sum(len(re.findall(r'^run "', file.read_text(encoding="utf-8"), re.MULTILINE)) for file in files)
     assert written > 0
     assert run_tests(program, module) == written
+
+
+@pytest.mark.parametrize("folder", folders_with_rules(), ids=str)
+def test_rules_hold_where_the_provider_cannot_be_had(program: Terraform, folder: Path) -> None:
+    """The AWS modules' and the environments' validations are judged by a real terraform, without the AWS provider."""
+    written = re.findall(r'^run "', (TERRAFORM / folder / RULES).read_text(encoding="utf-8"), re.MULTILINE)
+    assert written
+    assert run_rules(program, folder) == len(written)
+
+
+def test_rule_that_lets_everything_pass_is_noticed(
+    program: Terraform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rules can fail without the provider too."""
+    copy = tmp_path / "modules/ecr"
+    shutil.copytree(TERRAFORM / "modules/ecr", copy)
+    text = (copy / "variables.tf").read_text(encoding="utf-8")
+    assert "var.kept_images >= 6" in text
+    (copy / "variables.tf").write_text(text.replace("var.kept_images >= 6", "var.kept_images >= 5"), encoding="utf-8")
+    monkeypatch.setattr("infra.tf.modules.TERRAFORM", tmp_path)
+    with pytest.raises(ModuleTestError, match="fewer_images_than_revisions_are_refused"):
+        run_rules(program, Path("modules/ecr"))
 
 
 def test_module_with_a_broken_rule_fails_its_tests(

@@ -1,4 +1,4 @@
-"""`python -m infra.tf init | plan | show | apply | render | test`: a plan is reviewed, then applied."""
+"""`python -m infra.tf init | plan | show | apply | render | test | check-aws`: a plan is reviewed, then applied."""
 
 import difflib
 import json
@@ -16,10 +16,14 @@ from infra.binaries import BuildError
 from infra.commands import CommandError, run
 from infra.ecr import EcrError, Repository, resolved
 from infra.images.registry import ImageReference, Registry, RegistryError
+from infra.npm import NpmError
+from infra.tf import aws
 from infra.tf import render as rendering
-from infra.tf.modules import ModuleTestError, modules_with_tests, run_tests
+from infra.tf.blocks import BlocksError
+from infra.tf.modules import ModuleTestError, folders_with_rules, modules_with_tests, run_rules, run_tests
 from infra.tf.program import ProgramError, renderer, terraform
 from infra.tf.review import Action, Document, ReviewError, changes, review
+from infra.tf.typings import TypingsError
 from infra.tf.workspace import Workspace, WorkspaceError, environment_folder, image_variables, state_file
 
 app = typer.Typer(help=__doc__, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -33,6 +37,9 @@ _ERRORS = (
     CommandError,
     BuildError,
     EcrError,
+    NpmError,
+    BlocksError,
+    TypingsError,
 )
 _FIELD_MANAGER = "kubectl"  # the provider's for server-side apply (1.19.0, resource_kubectl_manifest.go)
 
@@ -121,6 +128,23 @@ def module_tests(
         program = terraform()
         for module in modules_with_tests(downloading=download):
             print(f"{module}: {run_tests(program, module)} passed")
+        for folder in folders_with_rules():
+            print(f"{folder}: {run_rules(program, folder)} rules passed")
+
+
+@app.command("check-aws")
+def check_aws() -> None:
+    """Hold every aws_* block and reference against the provider's published typings; no account is asked."""
+    with _reported():
+        found = aws.check()
+        if found.problems:
+            raise WorkspaceError("\n  ".join(["the AWS provider would refuse:", *map(str, found.problems)]))
+        if not found.blocks:
+            raise WorkspaceError("no block of AWS was found: nothing was judged")
+        print(
+            f"AWS provider {', '.join(sorted(found.versions))}: {found.blocks} blocks, {found.arguments} arguments and "
+            f"{found.references} references agree with its typings. Nothing was planned."
+        )
 
 
 def _workspace(env: str) -> Workspace:

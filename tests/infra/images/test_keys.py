@@ -94,6 +94,14 @@ def test_contexts_of_the_images_have_what_a_build_needs() -> None:
         assert spec.context / "requirements.txt" in wheelhouse.REQUIREMENTS
 
 
+def test_requirements_of_either_engine_can_be_chosen() -> None:
+    """The Dockerfile takes the lock by name, and both are in its context; the default is what the service names."""
+    chat = next(spec for spec in build.IMAGES if (spec.context / "models.toml").exists())
+    dockerfile = (chat.context / "Dockerfile").read_text(encoding="utf-8")
+    assert "ARG REQUIREMENTS=requirements.txt\nCOPY ${REQUIREMENTS} " in dockerfile
+    assert chat.context / "requirements-transformers.txt" in context_files(chat.context)
+
+
 def test_base_tags_name_the_python_that_wheels_are_chosen_for() -> None:
     """A wheelhouse of another Python's wheels would leave the build without any."""
     assert RUNTIME_TAG.endswith(f":{PYTHON_VERSION}-bookworm")

@@ -24,6 +24,10 @@ def blocks(folder: Path) -> list[tuple[str, str, str]]:
     ]
 
 
+# Every rule of a module stands under its variable's name.
+VALIDATED = {name for module in MODULES for kind, name, body in blocks(module) if "validation {" in body}
+
+
 def test_modules_and_environments_are_found() -> None:
     """The rules below are held against something."""
     assert {str(folder) for folder in MODULES} >= {"modules/app", "modules/app/manifests"}
@@ -54,13 +58,27 @@ def test_variable_of_a_module_is_validated(module: Path) -> None:
         assert kind == "output" or "validation {" in body, name
 
 
-@pytest.mark.parametrize("module", MODULES, ids=str)
+@pytest.mark.parametrize("module", [*MODULES, *ROOTS], ids=str)
 def test_validation_rule_has_a_run_that_fails_it(module: Path) -> None:
     """There are at least as many negative runs for a variable as it has rules."""
     tests = "".join(file.read_text(encoding="utf-8") for file in (TERRAFORM / module / "tests").glob("*.tftest.hcl"))
     for kind, name, body in blocks(module):
         if kind == "variable":
             assert len(re.findall(rf"expect_failures = \[var\.{name}\]", tests)) >= body.count("validation {"), name
+
+
+def test_variable_of_an_environment_is_validated_there_or_by_the_module_it_goes_to() -> None:
+    """Whatever a tfvars file may hold is looked at before anything is planned."""
+    judged = 0
+    for root in ROOTS:
+        text = "".join(file.read_text(encoding="utf-8") for file in (TERRAFORM / root).glob("*.tf"))
+        passed_on = {name: argument for argument, name in re.findall(r"^  (\w+) += var\.(\w+)$", text, re.MULTILINE)}
+        for kind, name, body in blocks(root):
+            if kind == "variable" and "validation {" not in body:
+                argument = passed_on.get(name)
+                assert argument in VALIDATED, f"{root}: {name} is passed on as {argument}"
+                judged += 1
+    assert judged > 0
 
 
 def test_provider_version_is_the_one_that_is_built() -> None:

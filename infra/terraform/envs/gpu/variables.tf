@@ -2,6 +2,11 @@ variable "account_id" {
   description = "AWS account; credentials of any other are refused."
   type        = string
   nullable    = false
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.account_id))
+    error_message = "account_id is \"${var.account_id}\"; it must be 12 digits."
+  }
 }
 
 variable "region" {
@@ -9,6 +14,11 @@ variable "region" {
   type        = string
   default     = "us-east-1"
   nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]+$", var.region))
+    error_message = "region is \"${var.region}\"; a region looks like us-east-1."
+  }
 }
 
 variable "cluster_name" {

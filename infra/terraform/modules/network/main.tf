@@ -147,6 +147,8 @@ resource "aws_vpc_endpoint" "s3" {
 ################################################################################
 
 resource "aws_cloudwatch_log_group" "flow" {
+  # checkov:skip=CKV_AWS_158:CloudWatch encrypts with its own key; addresses and ports of refused connections are all it holds
+  # checkov:skip=CKV_AWS_338:a month shows what a security group blocks; whoever must keep a year sets flow_log_days to 365 or more
   name              = "/aws/vpc/${var.name}/flow"
   retention_in_days = var.flow_log_days
 }
