@@ -7,13 +7,14 @@ is never placed, or is evicted first. Whether several such pods find room at the
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import cast, get_args
 
 from gate.causes import Cause
 from gate.criteria import threshold
 from gate.records import ContainerSpec, Deployment, ModelFacts, PodSpec, Resources, Snapshot
 from gate.sizing.choice import SizeRow, cheapest, size_table
 from gate.sizing.instances import UnknownInstanceTypeError, instance
-from gate.sizing.memory import MemoryNeed, fp32_weights_bytes, memory_need
+from gate.sizing.memory import Engine, MemoryNeed, fp32_weights_bytes, memory_need
 from gate.sizing.offers import Planned, closed_to
 from gate.sizing.units import MIB, needed_mib, offered_mib
 from gate.target import Model
@@ -83,7 +84,7 @@ def claim_of(model: ModelFacts, template: PodSpec, container: ContainerSpec, use
     """
     need = memory_need(
         model,
-        engine=use.engine,
+        engine=_run_by(container, use).engine,
         context_tokens=_number(container, "LLM_CONTEXT_TOKENS", use.context_tokens),
         parallel=_number(container, "LLM_PARALLEL", use.parallel),
         mapped=(_value(container, "LLM_MMAP") or "").lower() in _TRUE,
@@ -93,6 +94,12 @@ def claim_of(model: ModelFacts, template: PodSpec, container: ContainerSpec, use
     others = (requested.memory_bytes or 0) - own
     ask = replace(requested, memory_bytes=others + max(own, need.working_bytes))
     return Claim(model=model, container=container, need=need, others_bytes=others, ask=ask)
+
+
+def _run_by(container: ContainerSpec, use: Model) -> Model:
+    """Return the target's figures with the engine that the environment chooses; an unknown one is CFG-1's to name."""
+    engine = _value(container, "LLM_ENGINE")
+    return use.model_copy(update={"engine": cast("Engine", engine)}) if engine in get_args(Engine) else use
 
 
 def _value(container: ContainerSpec, key: str) -> str | None:
@@ -130,6 +137,7 @@ def memory_verdict(
     if spec is None:
         names = [each.name for each in workload.template.containers]
         raise LookupError(f"Deployment/{workload.name} has no container {container!r}; it has {names}")
+    use = _run_by(spec, use)
     claim = claim_of(model, workload.template, spec, use)
     findings = list(_limit_findings(claim, workload))
     if snapshot is not None and snapshot.unread("nodes") is None:

@@ -19,8 +19,8 @@ from typing import Any
 import httpx
 import xllamacpp
 
-from service_chat.engines.protocol import Finish, Generation, Limit, Message, Sampling
-from service_chat.errors import EngineError, PromptTooLongError
+from service_chat.engines.protocol import Finish, Generation, Limit, Message, Sampling, within_context
+from service_chat.errors import EngineError
 
 # Prompt tokens computed between two looks at the deadline. Measured 2026-11-22, one thread, SmolLM2, 521 tokens:
 # batches of 512 prefill at 130 token/s, 64 at 130, 32 at 113; a 4B model at 17 token/s overshoots by 4 s at most.
@@ -118,11 +118,7 @@ class LlamaCppEngine:
         """Generate token by token; the limit is looked at after each token and each prefill batch."""
         # Tokenized here and not by the completion, which would put a second BOS before the template's.
         tokens = self._ask("/tokenize", {"content": prompt, "add_special": False, "parse_special": True})["tokens"]
-        if len(tokens) + max_tokens > self._context_tokens:
-            raise PromptTooLongError(
-                f"the question and the patient's summary take {len(tokens)} tokens; "
-                f"with {max_tokens} for the answer that exceeds the context of {self._context_tokens}"
-            )
+        within_context(len(tokens), max_tokens, self._context_tokens)
         if limit.passed():
             return Generation("", Finish.DEADLINE, len(tokens), 0)
         stream = _Stream(limit)

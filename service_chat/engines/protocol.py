@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol
 
+from service_chat.errors import PromptTooLongError
+
 
 class Finish(StrEnum):
     """Why a generation ended; the value is what X-Finish-Reason shows."""
@@ -92,3 +94,16 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Give the memory back; the engine cannot be used afterwards."""
+
+
+def within_context(prompt_tokens: int, max_tokens: int, context_tokens: int) -> None:
+    """Accept a request that fits the context, thoughts and answer included.
+
+    Raises:
+        PromptTooLongError: it does not; the message has the numbers.
+    """
+    if prompt_tokens + max_tokens > context_tokens:
+        raise PromptTooLongError(
+            f"the question and the patient's summary take {prompt_tokens} tokens; "
+            f"with {max_tokens} for the answer that exceeds the context of {context_tokens}"
+        )

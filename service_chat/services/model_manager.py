@@ -5,6 +5,8 @@ minutes and runs on a worker thread. The file's checksum leaves the event loop f
 engines/llama_cpp.py), so a Deployment's startup probe has to cover it, and liveness begins after that.
 """
 
+import hashlib
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -49,23 +51,71 @@ class Loaded:
     sha256: str | None
 
 
-def llama_cpp(model_file: Path, settings: Settings) -> Engine:
-    """Load a GGUF file with llama.cpp, as the settings say."""
+def configured_engine(model: Path, settings: Settings) -> Engine:
+    """Load a model with LLM_ENGINE, as the settings say; a library is imported only by who needs its size.
+
+    Raises:
+        EngineError: the engine cannot load the model, or its libraries are not installed here.
+        ImportError: a library of llama.cpp's is missing in the image.
+    """
+    threads = settings.llm_threads or resources.usable_threads()
+    if settings.llm_engine == "transformers":
+        # tqdm's own switch, read when it is imported: progress bars are log lines without time and level.
+        os.environ.setdefault("TQDM_DISABLE", "1")
+        try:
+            from service_chat.engines.transformers import TransformersEngine  # noqa: PLC0415 # gigabytes, and 5 s
+        except ImportError as error:
+            raise EngineError(
+                f"LLM_ENGINE=transformers needs the libraries of requirements-transformers.txt, and {error}: build the "
+                "image with --build-arg REQUIREMENTS=requirements-transformers.txt, or set LLM_ENGINE=llama.cpp"
+            ) from error
+        return TransformersEngine(
+            model, context_tokens=settings.llm_context_tokens, parallel=settings.llm_parallel, threads=threads
+        )
     from service_chat.engines.llama_cpp import LlamaCppEngine  # noqa: PLC0415 # 100 MB of library the mock never needs
 
     return LlamaCppEngine(
-        model_file,
+        model,
         context_tokens=settings.llm_context_tokens,
         parallel=settings.llm_parallel,
-        threads=settings.llm_threads or resources.usable_threads(),
+        threads=threads,
         mmap=settings.llm_mmap,
     )
+
+
+def weights_path(settings: Settings, spec: ModelSpec) -> Path:
+    """Return where the configured engine looks for the model.
+
+    A Hugging Face folder has the model's name; only transformers reads one. Where there is none it reads the GGUF file,
+    as llama.cpp does.
+    """
+    folder = settings.model_cache_dir / settings.llm_mode
+    if settings.llm_engine == "transformers" and (folder / "config.json").is_file():
+        return folder
+    return settings.model_cache_dir / spec.file
+
+
+def folder_sha256(folder: Path) -> str:
+    """Return a digest over a folder's files, names and contents: pods that show the same one run the same weights.
+
+    Hidden files are left out: the hub's tools keep their notes in them.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    digest = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = file.relative_to(folder)
+        if not any(part.startswith(".") for part in name.parts):
+            with file.open("rb") as content:
+                digest.update(f"{hashlib.file_digest(content, 'sha256').hexdigest()}  {name}\n".encode())
+    return digest.hexdigest()
 
 
 class ModelManager:
     """Owns the one loaded model of this process."""
 
-    def __init__(self, settings: Settings, factory: EngineFactory = llama_cpp) -> None:
+    def __init__(self, settings: Settings, factory: EngineFactory = configured_engine) -> None:
         self._settings = settings
         self._factory = factory
         self._lock = threading.Lock()
@@ -119,8 +169,8 @@ class ModelManager:
 
     def _load_model(self, spec: ModelSpec, started_s: float) -> Loaded:
         name = self._settings.llm_mode
-        _log.info(f"Loading {spec.family} model for the first time...", model=name, file=spec.file)
-        path = self._settings.model_cache_dir / spec.file
+        path = weights_path(self._settings, spec)
+        _log.info(f"Loading {spec.family} model for the first time...", model=name, file=path.name)
         try:
             if self._settings.download_model and not path.exists():
                 download.fetch(spec, self._settings.model_cache_dir)
@@ -129,7 +179,8 @@ class ModelManager:
                     f"{path} does not exist (MODEL_CACHE_DIR={path.parent}): build the image with "
                     "DOWNLOAD_MODEL=true, mount a volume that holds the file, or set DOWNLOAD_MODEL=true to fetch it"
                 )
-            digest = download.verified(path, spec)  # reading it all also warms the page cache for the load
+            # Reading it all also warms the page cache for the load.
+            digest = folder_sha256(path) if path.is_dir() else download.verified(path, spec)
             engine = self._factory(path, self._settings)
         except (download.DownloadError, EngineError, ImportError, OSError) as error:
             raise ModelLoadError(str(error)) from error
@@ -143,4 +194,4 @@ class ModelManager:
             memory_anonymous_mib=memory.anonymous_bytes // _MIB,
             memory_file_mib=memory.file_bytes // _MIB,
         )
-        return Loaded(engine, load_seconds, spec.file, digest)
+        return Loaded(engine, load_seconds, path.name, digest)

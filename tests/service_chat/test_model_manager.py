@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from service_chat.catalogue import ModelSpec
 from service_chat.errors import ModelNotLoadedError
-from service_chat.services.model_manager import ModelLoadError, ModelManager, State
+from service_chat.services.model_manager import ModelLoadError, ModelManager, State, folder_sha256
 from service_chat.settings import Settings
 from tests.service_chat.conftest import MODEL
 from tests.service_chat.fakes import FakeEngine, engine_failure
@@ -97,6 +97,50 @@ def test_load_library_missing_is_a_failed_load(model_folder: Path) -> None:
     with pytest.raises(ModelLoadError, match=r"libgomp\.so\.1"):
         manager.load()
     assert manager.state is State.FAILED
+
+
+def test_load_transformers_without_its_libraries_says_which_image_has_them(model_folder: Path) -> None:
+    """The image of the default engine lacks torch; the message names the build argument and the other way out."""
+    manager = ModelManager(_settings(model_folder, llm_engine="transformers"))
+    with pytest.raises(ModelLoadError) as caught:
+        manager.load()
+    assert str(caught.value) == (
+        "LLM_ENGINE=transformers needs the libraries of requirements-transformers.txt, and No module named 'torch': "
+        "build the image with --build-arg REQUIREMENTS=requirements-transformers.txt, or set LLM_ENGINE=llama.cpp"
+    )
+    assert manager.state is State.FAILED
+
+
+@pytest.mark.parametrize(
+    ("engine", "config", "expected"),
+    [
+        ("transformers", "config.json", MODEL),
+        ("transformers", "notes.txt", "SmolLM2-135M-Instruct.Q4_1.gguf"),
+        ("llama.cpp", "config.json", "SmolLM2-135M-Instruct.Q4_1.gguf"),
+    ],
+)
+def test_load_folder_of_the_models_name_is_read_by_transformers_alone(
+    model_folder: Path, engine: str, config: str, expected: str
+) -> None:
+    """A Hugging Face folder is one that has a config.json; without it, and for llama.cpp, it is the GGUF file."""
+    (model_folder / MODEL).mkdir()
+    (model_folder / MODEL / config).write_text("{}", encoding="utf-8")
+    manager = _manager(model_folder, llm_engine=engine)
+    manager.load()
+    assert manager.loaded is not None
+    assert manager.loaded.file == expected
+
+
+def test_folder_digest_is_of_names_and_contents(tmp_path: Path) -> None:
+    """Pods with the same digest have the same files; what the hub's tools note in hidden ones does not count."""
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    first = folder_sha256(tmp_path)
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / ".cache/download.metadata").write_text("when", encoding="utf-8")
+    assert folder_sha256(tmp_path) == first
+    (tmp_path / "model.safetensors").rename(tmp_path / "other.safetensors")
+    assert folder_sha256(tmp_path) != first
 
 
 def test_load_mock_needs_no_file(tmp_path: Path) -> None:

@@ -96,6 +96,7 @@ def test_load_settings_empty_value_means_not_chosen(monkeypatch: pytest.MonkeyPa
             "LLM_CONTEXT_TOKENS=8193 exceeds the 8192 tokens that LLM_MODE=SmolLM2-135M-Instruct was trained for",
         ),
         ({"REQUEST_DEADLINE_S": "0"}, "REQUEST_DEADLINE_S='0': Input should be greater than 0"),
+        ({"LLM_ENGINE": "vllm"}, "LLM_ENGINE='vllm': Input should be 'llama.cpp' or 'transformers'"),
         ({"LOG_LEVEL": "TRACE"}, "LOG_LEVEL='TRACE': Input should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
         (
             {"DB_API_BASE_URL": "patient-api:8001"},

@@ -165,6 +165,21 @@ def test_memory_under_transformers_names_the_fp32_trap() -> None:
 
 
 @pytest.mark.parametrize(
+    ("engine", "needs"),
+    [
+        ("transformers", "8228 MiB (7673 weights + 288 KV cache + 267 runtime)"),
+        ("llama.cpp", "2926 MiB (2382 weights + 288 KV cache + 256 runtime)"),
+        ("vllm", "2926 MiB (2382 weights + 288 KV cache + 256 runtime)"),  # CFG-1 names it; the target's holds
+    ],
+)
+def test_memory_is_that_of_the_engine_in_the_environment(engine: str, needs: str) -> None:
+    """LLM_ENGINE decides, whatever the target says: 2 bytes of 4,022,468,096 parameters are 7673 MiB."""
+    verdict = judge(container(LLM_ENGINE=engine), planned("t3.xlarge"))
+
+    assert verdict.reason.startswith(f"Qwen3-4B-Thinking-2507 needs {needs}; ")
+
+
+@pytest.mark.parametrize(
     ("nodes", "why"),
     [
         (None, "the target names no node type"),
