@@ -10,10 +10,10 @@ from gate.criteria import threshold
 from gate.diagnosis.health import health_verdict
 from gate.diagnosis.hpa import hpa_verdict
 from gate.diagnosis.identity import identity_findings
-from gate.diagnosis.resources import resources_verdict
+from gate.diagnosis.resources import usage_verdict
 from gate.observing import Greeting, Interview
 from gate.readers.errors import NotFound
-from gate.records import LogTail, Pod, Snapshot
+from gate.records import LogTail, Pod, PodMetrics, Readings, Snapshot
 from gate.verdict import Status, Verdict
 from gate.waiting import Waited, wait_for_figures, wait_for_rollout
 
@@ -52,10 +52,9 @@ def measured(gate: Gate, rollout: Waited, snapshot: Snapshot, pods: Sequence[Pod
 
     def worse(snapshot: Snapshot) -> Verdict:
         names = {"deployment": cluster.deployment, "container": cluster.container}
-        share = threshold("RES-1", "memory_share")
-        resources = resources_verdict(snapshot, memory_share_limit=share, **names)
-        if resources.status is Status.INCONCLUSIVE:
-            return resources
+        usage = usage_verdict(snapshot, **names)
+        if usage.status is Status.INCONCLUSIVE:
+            return usage
         target = threshold("HPA-1", "cpu_target")
         return hpa_verdict(snapshot, hpa=cluster.hpa, cpu_target_percent=target, **names)
 
@@ -78,9 +77,26 @@ def pods(gate: Gate, snapshot: Snapshot) -> Sequence[Pod]:
 
 
 @pytest.fixture(scope="session")
-def answers(gate: Gate, pods: Sequence[Pod], measured: Snapshot) -> Interview:  # noqa: ARG001  # figures first
+def metrics_before(gate: Gate, pods: Sequence[Pod], measured: Snapshot) -> Sequence[PodMetrics]:  # noqa: ARG001  # first
+    """What every pod's /metrics counted before the gate's own questions."""
+    return gate.metrics(pods)
+
+
+@pytest.fixture(scope="session")
+def answers(gate: Gate, pods: Sequence[Pod], metrics_before: Sequence[PodMetrics]) -> Interview:  # noqa: ARG001  # first
     """What every pod and the Service answered."""
     return gate.ask(pods, samples=gate.target.acceptance.latency_samples, through_service=True)
+
+
+@pytest.fixture(scope="session")
+def readings(
+    gate: Gate,
+    pods: Sequence[Pod],
+    metrics_before: Sequence[PodMetrics],
+    answers: Interview,  # noqa: ARG001  # the second reading is from after the questions
+) -> Readings:
+    """What every pod's /metrics counted before and after the gate's own questions."""
+    return Readings(before=tuple(metrics_before), after=gate.metrics(pods))
 
 
 @pytest.fixture(scope="session")

@@ -7,14 +7,17 @@ import pytest
 from gate.context import Gate
 from gate.criteria import threshold
 from gate.diagnosis.answers import model_verdict
+from gate.diagnosis.error_rate import error_rate_verdict
 from gate.diagnosis.health import health_verdict
 from gate.diagnosis.hpa import hpa_verdict
 from gate.diagnosis.latency import latency_verdict
 from gate.diagnosis.logs import log_verdict
 from gate.diagnosis.resources import resources_verdict
 from gate.diagnosis.rollout import digest_verdict
+from gate.diagnosis.throttling import ThrottlingLimits
+from gate.diagnosis.user_reports import user_report_verdict
 from gate.observing import Interview
-from gate.records import LogTail, Pod, Snapshot
+from gate.records import LogTail, Pod, Readings, Snapshot
 from gate.waiting import Waited
 
 # A fixture's time is that of the first test which wants it: the rollout may take rollout_timeout_s, the questions
@@ -83,15 +86,50 @@ def test_logs_hold_no_errors(gate: Gate, pods: Sequence[Pod], logs: Sequence[Log
 
 
 @pytest.mark.criterion("RES-1")
-def test_resources_leave_margin(gate: Gate, measured: Snapshot) -> None:
-    """CPU and memory in use leave a margin below the limits."""
+def test_resources_leave_margin(gate: Gate, measured: Snapshot, readings: Readings) -> None:
+    """CPU and memory in use leave a margin below the limits, and throttling is in bounds."""
     cluster = gate.target.cluster
     gate.judge(
         resources_verdict(
             measured,
+            readings,
             deployment=cluster.deployment,
             container=cluster.container,
             memory_share_limit=threshold("RES-1", "memory_share"),
+            throttled=ThrottlingLimits(
+                period_share=threshold("RES-1", "throttled_share"),
+                withheld_share=threshold("RES-1", "withheld_share"),
+            ),
+        )
+    )
+
+
+@pytest.mark.criterion("ERR-1")
+def test_error_rate_is_in_bounds(gate: Gate, pods: Sequence[Pod], answers: Interview, readings: Readings) -> None:
+    """Error and refusal rate of every pod since the deploy are in bounds."""
+    gate.judge(
+        error_rate_verdict(
+            readings,
+            answers.answers,
+            pods=pods,
+            container=gate.target.cluster.container,
+            error_share_limit=threshold("ERR-1", "error_share"),
+            refusal_share_limit=threshold("ERR-1", "refusal_share"),
+            rejected_share_limit=threshold("ERR-1", "rejected_share"),
+            min_requests=int(threshold("ERR-1", "min_requests")),
+        )
+    )
+
+
+@pytest.mark.criterion("USR-1")
+def test_users_reported_no_bad_answer(gate: Gate, pods: Sequence[Pod], readings: Readings) -> None:
+    """No user has reported a bad answer since the deploy."""
+    gate.judge(
+        user_report_verdict(
+            readings.after,
+            pods=pods,
+            container=gate.target.cluster.container,
+            max_negative=int(threshold("USR-1", "negative_reports")),
         )
     )
 

@@ -34,9 +34,13 @@ LABEL = "carepath.example/least-privilege"
 
 #: The criteria that rest on each right of the Role, and must say so without it.
 RESTS_ON: Mapping[str, frozenset[str]] = {
-    "list deployments": frozenset({"POD-1", "POD-2", "HPA-1", "HLT-1", "LLM-1", "LAT-1", "LOG-1", "RES-1"}),
-    "list replicasets": frozenset({"POD-1", "POD-2", "HPA-1", "HLT-1", "LLM-1", "LAT-1", "LOG-1", "RES-1"}),
-    "list pods": frozenset({"POD-1", "POD-2", "HPA-1", "HLT-1", "LLM-1", "LAT-1", "LOG-1", "RES-1"}),
+    "list deployments": frozenset(
+        {"POD-1", "POD-2", "HPA-1", "HLT-1", "LLM-1", "LAT-1", "LOG-1", "RES-1", "ERR-1", "USR-1"}
+    ),
+    "list replicasets": frozenset(
+        {"POD-1", "POD-2", "HPA-1", "HLT-1", "LLM-1", "LAT-1", "LOG-1", "RES-1", "ERR-1", "USR-1"}
+    ),
+    "list pods": frozenset({"POD-1", "POD-2", "HPA-1", "HLT-1", "LLM-1", "LAT-1", "LOG-1", "RES-1", "ERR-1", "USR-1"}),
     "list events": frozenset({"POD-1"}),
     "list persistentvolumeclaims": frozenset({"POD-1"}),
     "list resourcequotas": frozenset({"POD-1"}),
@@ -45,7 +49,7 @@ RESTS_ON: Mapping[str, frozenset[str]] = {
     "list horizontalpodautoscalers": frozenset({"HPA-1"}),
     "list pods.metrics.k8s.io": frozenset({"RES-1"}),
     "get pods/log": frozenset({"LOG-1"}),
-    "get pods/portforward": frozenset({"HLT-1"}),
+    "get pods/portforward": frozenset({"HLT-1", "RES-1", "ERR-1", "USR-1"}),
 }
 #: The same of the ClusterRole, in preflight. StorageClasses and drivers only explain.
 RESTS_ON_CLUSTER: Mapping[str, frozenset[str]] = {
@@ -57,7 +61,7 @@ RESTS_ON_CLUSTER: Mapping[str, frozenset[str]] = {
 }
 
 #: What a mock in good order passes.
-GOOD = ("POD-1", "POD-2", "HPA-1", "HLT-1", "LAT-1", "LOG-1", "RES-1")
+GOOD = ("POD-1", "POD-2", "HPA-1", "HLT-1", "LAT-1", "LOG-1", "RES-1", "ERR-1", "USR-1")
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("least-privilege")]
 

@@ -161,6 +161,7 @@ class Cause(StrEnum):
     REQUEST_REFUSED = "request.refused"
     LATENCY_OVER_TARGET = "latency.over_target"
     QUEUE_SILENT = "queue.silent"
+    USER_NEGATIVE_REPORT = "user.negative_report"
 
     # Logs
     LOG_ERRORS = "log.errors"

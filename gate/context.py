@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gate.criteria import Tier
     from gate.readers.chat import ChatClient
     from gate.readers.cluster import ClusterReader
-    from gate.records import Desired, Pod, Snapshot
+    from gate.records import Desired, Pod, PodMetrics, Snapshot
     from gate.report.run import Run
     from gate.target import Target
     from gate.verdict import Verdict
@@ -187,6 +187,11 @@ class Gate:
         """Ask every pod for health and identity, and the Service for its health: nothing that loads them."""
         with self._chats(pods, through_service=True) as (chats, service):
             return greet(chats, service)
+
+    def metrics(self, pods: Sequence[Pod]) -> tuple[PodMetrics, ...]:
+        """Return what the /metrics of every pod says now, read over port-forwards."""
+        with self._chats(pods, through_service=False) as (chats, _):
+            return tuple(chat.metrics() for chat in chats)
 
     @contextmanager
     def _chats(

@@ -16,8 +16,8 @@ from starlette.exceptions import HTTPException
 
 from service_chat import __version__
 from service_chat.admission import Admission
-from service_chat.api import operations, triage
-from service_chat.api.tracing import RequestTelemetry
+from service_chat.api import feedback, operations, triage
+from service_chat.api.tracing import RequestTelemetry, traffic_of
 from service_chat.errors import ServiceError
 from service_chat.runtime import Runtime
 from service_chat.services.model_manager import ModelLoadError, ModelManager
@@ -67,6 +67,7 @@ def create_app(
     app.state.runtime = at
     app.include_router(operations.router)
     app.include_router(triage.router)
+    app.include_router(feedback.router)
     app.add_middleware(RequestTelemetry, runtime=at)
     app.add_exception_handler(ServiceError, _service_error)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -112,7 +113,7 @@ async def _service_error(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, ServiceError):
         raise error
     at: Runtime = request.app.state.runtime
-    at.metrics.refused.labels(error.reason).inc()
+    at.metrics.refused.labels(error.reason, traffic_of(request.headers)).inc()
     level = _log.warning if error.status < 500 or error.retry_after_s is not None else _log.error  # noqa: PLR2004
     level("request refused", reason=error.reason, status=int(error.status))
     headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s is not None else None

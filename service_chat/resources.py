@@ -14,13 +14,19 @@ PROC_SELF_STATUS = Path("/proc/self/status")
 # Under v1 the CPU controller is mounted alone or together with cpuacct, depending on the distribution.
 _V1_CPU_FOLDERS = ("cpu", "cpu,cpuacct")
 
+_PAIR = 2
+
 
 @dataclass(frozen=True)
 class Throttling:
-    """CFS bandwidth counters since the cgroup was made; both 0 where no quota is set."""
+    """CFS bandwidth counters since the cgroup was made; all 0 where no quota is set.
+
+    ``throttled_s`` adds up over the CPUs: 4 threads stopped for half of a second are 2 s.
+    """
 
     periods: int
     throttled_periods: int
+    throttled_s: float
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,15 @@ class Memory:
     """Resident memory of this process in bytes: only the anonymous part can get it killed."""
 
     anonymous_bytes: int
+    file_bytes: int
+
+
+@dataclass(frozen=True)
+class ContainerMemory:
+    """Memory charged to the container in bytes; anonymous and shared (tmpfs) memory cannot be dropped without swap."""
+
+    anonymous_bytes: int
+    shared_bytes: int
     file_bytes: int
 
 
@@ -69,9 +84,38 @@ def usable_threads(root: Path = CGROUP_ROOT) -> int:
 
 def throttling(root: Path = CGROUP_ROOT) -> Throttling:
     """Return the container's CFS throttling counters."""
-    text = _first((root / "cpu.stat", *(root / folder / "cpu.stat" for folder in _V1_CPU_FOLDERS))) or ""
-    fields = dict(line.split(maxsplit=1) for line in text.splitlines() if " " in line)
-    return Throttling(int(fields.get("nr_periods", 0)), int(fields.get("nr_throttled", 0)))
+    paths = (root / "cpu.stat", *(root / folder / "cpu.stat" for folder in _V1_CPU_FOLDERS))
+    fields = next((found for path in paths if (found := _fields(path)) is not None), {})
+    # v2 in microseconds, v1 in nanoseconds (the kernel's documentation of cgroup-v2 and of sched-bwc)
+    throttled_s = fields.get("throttled_usec", 0) / 1e6 + fields.get("throttled_time", 0) / 1e9
+    return Throttling(fields.get("nr_periods", 0), fields.get("nr_throttled", 0), throttled_s)
+
+
+def container_memory(root: Path = CGROUP_ROOT) -> ContainerMemory | None:
+    """Return what is charged against the container's memory limit, or None where it is not counted.
+
+    The kernel's documentation of memory.stat: v2's ``file`` and v1's ``cache`` both contain shared memory. v1's
+    ``total_`` figures contain the cgroups below; a container's own has none.
+    """
+    if (v2 := _fields(root / "memory.stat")) is not None:
+        keys = ("anon", "shmem", "file")
+        fields = v2
+    elif (v1 := _fields(root / "memory" / "memory.stat")) is not None:
+        keys = ("total_rss", "total_shmem", "total_cache")
+        fields = v1
+    else:
+        return None
+    anonymous, shared, file = (fields.get(key, 0) for key in keys)
+    return ContainerMemory(anonymous_bytes=anonymous, shared_bytes=shared, file_bytes=max(file - shared, 0))
+
+
+def _fields(path: Path) -> dict[str, int] | None:
+    """Return a file of "key number" lines, None if there is none."""
+    text = _read(path)
+    if text is None:
+        return None
+    pairs = (line.split() for line in text.splitlines())
+    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == _PAIR and pair[1].isdecimal()}
 
 
 def memory(status: Path = PROC_SELF_STATUS) -> Memory:

@@ -1,9 +1,10 @@
-"""What the running app holds: settings, model, queue, patient API, metrics, and whether it is being stopped."""
+"""What the running app holds: settings, model, queue, patient API, metrics, reports, and whether it drains."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from service_chat.admission import Admission
+from service_chat.reports import Reports
 from service_chat.services.model_manager import ModelManager, State
 from service_chat.services.patients import PatientApi
 from service_chat.settings import Settings
@@ -20,6 +21,7 @@ class Runtime:
     admission: Admission
     metrics: Metrics
     workers: ThreadPoolExecutor
+    reports: Reports = field(default_factory=Reports)
     draining: bool = field(default=False)
 
     def not_ready_reason(self) -> str | None:

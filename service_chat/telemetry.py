@@ -5,8 +5,10 @@ answer, an MRN or any other field of a patient; requests are named by their rout
 
 Metrics (Prometheus, GET /metrics):
 
-    carepath_chat_requests_total{route,status}      counter    finished requests
-    carepath_chat_refused_total{reason}             counter    requests without an answer, by errors.py's reason
+    carepath_chat_requests_total{route,status,traffic}
+                                                    counter    finished requests; traffic: user, or test (the gate's)
+    carepath_chat_refused_total{reason,traffic}     counter    requests without an answer, by errors.py's reason
+    carepath_chat_feedback_total{rating}            counter    users' reports on answers, each once: up, down
     carepath_chat_answers_total{finish}             counter    answers, by why the generation ended
     carepath_chat_inference_seconds                 histogram  time the model worked for one answer
     carepath_chat_queue_seconds                     histogram  time an answered request waited for the model
@@ -15,9 +17,17 @@ Metrics (Prometheus, GET /metrics):
     carepath_chat_tokens_total{kind}                counter    prompt, completion, thinking
     carepath_chat_model_info{mode,model,...}        gauge      1 for what is loaded
     carepath_chat_model_load_seconds                gauge      time the load took
-    carepath_chat_memory_bytes{kind}                gauge      resident memory: anonymous, file
+    carepath_chat_memory_bytes{kind}                gauge      resident memory of the process: anonymous, file
+    carepath_chat_container_memory_bytes{kind}      gauge      charged against the limit: anonymous, shared, file
     carepath_chat_cpu_periods_total                 counter    CFS periods of the container
     carepath_chat_cpu_throttled_periods_total       counter    periods in which it was stopped
+    carepath_chat_cpu_throttled_seconds_total       counter    time it was stopped, added up over the CPUs
+    process_start_time_seconds                      gauge      Unix time since which all counters count
+    process_cpu_seconds_total                       counter    CPU time that the process used
+    process_resident_memory_bytes                   gauge      prometheus_client's own, as are the three below
+    process_virtual_memory_bytes                    gauge
+    process_open_fds                                gauge
+    process_max_fds                                 gauge
 """
 
 import logging
@@ -27,12 +37,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from service_chat import resources
+from service_chat.reports import Rating
 
 # Up to the longest deadline anyone has asked of a CPU; 10 s is the bound that callers are promised.
 _SECONDS = (0.1, 0.25, 0.5, 1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 30, 60, 120, 300)
@@ -50,10 +61,21 @@ class _Kernel(Collector):
         memory.add_metric(["anonymous"], now.anonymous_bytes)
         memory.add_metric(["file"], now.file_bytes)
         yield memory
+        container = GaugeMetricFamily(
+            "carepath_chat_container_memory_bytes", "Memory charged to the container.", labels=["kind"]
+        )
+        if (charged := resources.container_memory()) is not None:
+            container.add_metric(["anonymous"], charged.anonymous_bytes)
+            container.add_metric(["shared"], charged.shared_bytes)
+            container.add_metric(["file"], charged.file_bytes)
+        yield container
         cpu = resources.throttling()
         yield CounterMetricFamily("carepath_chat_cpu_periods", "CFS periods.", value=cpu.periods)
         yield CounterMetricFamily(
             "carepath_chat_cpu_throttled_periods", "CFS periods with throttling.", value=cpu.throttled_periods
+        )
+        yield CounterMetricFamily(
+            "carepath_chat_cpu_throttled_seconds", "Time stopped, over all CPUs.", value=cpu.throttled_s
         )
 
 
@@ -63,12 +85,16 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.registry.register(_Kernel())
+        ProcessCollector(registry=self.registry)
         self.requests = Counter(
-            "carepath_chat_requests", "Finished requests.", ["route", "status"], registry=self.registry
+            "carepath_chat_requests", "Finished requests.", ["route", "status", "traffic"], registry=self.registry
         )
         self.refused = Counter(
-            "carepath_chat_refused", "Requests without an answer.", ["reason"], registry=self.registry
+            "carepath_chat_refused", "Requests without an answer.", ["reason", "traffic"], registry=self.registry
         )
+        self.feedback = Counter("carepath_chat_feedback", "Users' reports.", ["rating"], registry=self.registry)
+        for rating in Rating:
+            self.feedback.labels(rating)  # 0 is a figure; a series that is missing is none
         self.answers = Counter("carepath_chat_answers", "Answers.", ["finish"], registry=self.registry)
         self.inference_seconds = Histogram(
             "carepath_chat_inference_seconds", "Time the model worked.", buckets=_SECONDS, registry=self.registry

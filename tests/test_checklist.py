@@ -108,10 +108,3 @@ def test_box_names_only_what_exists(box: Box) -> None:
             assert (PROJECT / code).exists(), code
         if module := re.match(r"python -m ([\w.]+)", code):
             assert (PROJECT / module[1].replace(".", "/") / "__main__.py").is_file(), code
-
-
-def test_row_whose_number_is_another_boxs_is_noticed() -> None:
-    """What "see 42" points at is a box that says what is open."""
-    pointed = {int(number) for box in BOXES for number in re.findall(r"see (\d+)", box.where)}
-    assert pointed == {42, 43}
-    assert {BOXES[number - 1].text for number in pointed} == {"Review error rate metrics", "Check user reports"}

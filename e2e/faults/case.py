@@ -16,6 +16,9 @@ Change: TypeAlias = Callable[[App], None]
 #: Does something to the running app that no manifest says.
 Act: TypeAlias = Callable[[Hands], None]
 
+#: Enough for what most cases are about, and too few for LAT-1 and ERR-1, which say so.
+FEW_SAMPLES = 4
+
 #: From terminal to verdict, in seconds: what the project promises (README, The tiers).
 WITHIN_S = 30.0
 
@@ -39,6 +42,8 @@ class Case:
         prepare: done to the cluster before anything is applied.
         act: done to the cluster after the fault was applied.
         near_act: the same for the near miss.
+        samples: questions over all pods that the gate asks of the fault, beside a cold one of each pod.
+        near_samples: the same of the near miss; None: as many.
         undo: puts back what deleting the namespace does not.
         waited_s: how long the gate waits the fault out before it calls it final, by a named tolerance of its own that
             begins when terminal_when becomes true.
@@ -61,6 +66,8 @@ class Case:
     prepare: Act | None = None
     act: Act | None = None
     near_act: Act | None = None
+    samples: int = FEW_SAMPLES
+    near_samples: int | None = None
     undo: Act | None = None
     waited_s: float = 0.0
     within_s: float = WITHIN_S

@@ -23,7 +23,7 @@ from typing import Any
 import yaml
 
 from e2e.faults.app import LABEL, App, Images, baseline
-from e2e.faults.case import Case
+from e2e.faults.case import FEW_SAMPLES, Case
 from e2e.faults.conditions import Condition, available
 from e2e.faults.hands import LOOK_EVERY_S, Glance, Hands, HarnessError, free, stamp
 from gate.verdict import Status
@@ -175,13 +175,13 @@ def run_case(case: Case, world: World, *, index: int) -> Outcome:
             hands.apply(app.documents)
             if case.act:
                 case.act(hands)
-            broken = judge(hands.namespace, world, app)
+            broken = judge(hands.namespace, world, app, case.samples)
     with _deployed(case, world, f"near-{case.name}", port + 1) as (hands, app):
         case.near_miss(app)
         hands.apply(app.documents)
         if case.near_act:
             case.near_act(hands)
-        near = judge(hands.namespace, world, app)
+        near = judge(hands.namespace, world, app, case.near_samples or case.samples)
     return Outcome(case, broken, stamped.at, near)
 
 
@@ -208,8 +208,14 @@ def _deployed(case: Case, world: World, namespace: str, port: int) -> Iterator[t
         hands.delete(wait=case.alone)
 
 
-def judge(namespace: str, world: World, app: App) -> Acceptance:
+def judge(namespace: str, world: World, app: App, samples: int = FEW_SAMPLES) -> Acceptance:
     """Run acceptance on a namespace, as CI does.
+
+    Args:
+        namespace: to be judged.
+        world: the cluster.
+        app: what was deployed, or meant to be.
+        samples: warm questions over all pods.
 
     Raises:
         HarnessError: it hangs, or its report's times cannot be.
@@ -220,7 +226,8 @@ def judge(namespace: str, world: World, app: App) -> Acceptance:
         manifests.write_text(yaml.safe_dump_all(app.documents), encoding="utf-8")
         target = folder / "target.toml"
         registry = world.environment["CAREPATH_REGISTRY_URL"]
-        target.write_text(target_text(namespace, world.server, manifests, registry), encoding="utf-8")
+        text = target_text(namespace, world.server, manifests, registry, samples=samples)
+        target.write_text(text, encoding="utf-8")
         return accept(target, folder / "report", world.environment, namespace=namespace)
 
 
@@ -273,7 +280,9 @@ def command(target: Path, report: Path) -> list[str]:
     return [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "acceptance", *options]
 
 
-def target_text(namespace: str, server: str, manifests: Path, registry: str | None = None) -> str:
+def target_text(
+    namespace: str, server: str, manifests: Path, registry: str | None = None, *, samples: int = FEW_SAMPLES
+) -> str:
     """Return a target file for one namespace of the embedded cluster: few samples, a short window.
 
     Args:
@@ -281,6 +290,7 @@ def target_text(namespace: str, server: str, manifests: Path, registry: str | No
         server: the API server's URL, by which the cluster is known.
         manifests: what the deploy was meant to bring.
         registry: URL of the registry that resolves tags; None: tags stay unresolved.
+        samples: warm questions over all pods.
     """
     reader = f'reader = "http"\nurl = "{registry}"' if registry else 'reader = "none"'
     return f"""
@@ -304,7 +314,7 @@ name = "SmolLM2-135M-Instruct"
 test_mrns = ["MRN-001", "MRN-002", "MRN-003", "MRN-004"]
 stable_window_s = 3.0
 rollout_timeout_s = {ROLLOUT_TIMEOUT_S}
-latency_samples = 4
+latency_samples = {samples}
 request_timeout_s = 60.0
 """
 

@@ -6,7 +6,10 @@ sample falls above the true p-quantile with probability 1 - p. Source: David and
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+#: A term so much smaller than the sum of those before it changes no digit of it.
+_NEGLIGIBLE = 1e-17
 
 
 def nearest_rank(values: Sequence[float], share: float) -> float:
@@ -21,11 +24,27 @@ def nearest_rank(values: Sequence[float], share: float) -> float:
 
 
 def at_most(successes: int, trials: int, probability: float) -> float:
-    """Return the binomial probability of at most that many successes."""
-    return sum(
-        math.comb(trials, each) * probability**each * (1 - probability) ** (trials - each)
-        for each in range(successes + 1)
-    )
+    """Return the binomial probability of at most that many successes; in logarithms, for trials may be millions."""
+    if probability <= 0 or successes >= trials:
+        return 1.0
+    if probability >= 1:
+        return 0.0
+    if successes < trials * probability:
+        return _tail(range(successes, -1, -1), trials, probability)
+    return 1 - _tail(range(successes + 1, trials + 1), trials, probability)
+
+
+def _tail(counts: Iterable[int], trials: int, probability: float) -> float:
+    """Return the probability of any of these counts, which go away from the mean: each is rarer than the one before."""
+    hit, miss, ways = math.log(probability), math.log1p(-probability), math.lgamma(trials + 1)
+    total = 0.0
+    for each in counts:
+        log_of_ways = ways - math.lgamma(each + 1) - math.lgamma(trials - each + 1)
+        term = math.exp(log_of_ways + each * hit + (trials - each) * miss)
+        total += term
+        if term <= total * _NEGLIGIBLE:
+            break
+    return min(total, 1.0)
 
 
 def confidence_below(samples: int, above: int, share: float) -> float:

@@ -1,18 +1,21 @@
 """RES-1: CPU and memory in use against the limits, of every pod by itself.
 
 The metrics API reports the working set, which counts file pages that the kernel could drop: a mapped model fills it
-without danger (4.5 GB against 2.8 GB for the same file read into memory, measured 2026-11). A pod near its limit is
-therefore named with what the figure is; OOM kills are the containers' diagnosis.
+without danger of a kill (4.5 GB against 2.8 GB for the same file read into memory, measured 2026-11). What cannot be
+dropped, the pod's own /metrics tells: near the limit that fails, a full working set of other pages warns. OOM kills are
+the containers' diagnosis, throttling is ``throttling``'s.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from gate.causes import Cause
 from gate.diagnosis.deployments import blocked
 from gate.diagnosis.ownership import counted, pods_of_deployment
+from gate.diagnosis.readings import pod_name, unread_findings
+from gate.diagnosis.throttling import ThrottlingLimits, throttling_claim, throttling_evidence, throttling_findings
 from gate.diagnosis.unread import unread_finding
 from gate.diagnosis.wording import count, duration, memory, names, quote, seconds_between
-from gate.records import ContainerSpec, Pod, PodUsage, Snapshot
+from gate.records import ContainerSpec, Pod, PodMetrics, PodUsage, Readings, Snapshot
 from gate.verdict import Evidence, Finding, Status, Verdict, judged, passed
 
 _CRITERION = "RES-1"
@@ -26,30 +29,60 @@ CPU_SHARE = 0.95
 USAGE_LAG_S = 60.0
 
 
-def resources_verdict(snapshot: Snapshot, *, deployment: str, container: str, memory_share_limit: float) -> Verdict:
+def usage_verdict(snapshot: Snapshot, *, deployment: str, container: str) -> Verdict:
+    """Say whether the metrics API has figures of every pod, and nothing of the figures: what is worth waiting for."""
+    stopped = blocked(_CRITERION, snapshot, deployment)
+    if stopped is not None:
+        return stopped
+    running = _running(snapshot, deployment)
+    measured = _measured(snapshot, running, container)
+    evidence = [_evidence(each) for each in measured] or [Evidence("Snapshot", "usage", "none", snapshot.read_at)]
+    known = passed(_CRITERION, f"The metrics API has figures of {count(len(measured), 'pod')}.", evidence)
+    return judged(_CRITERION, _unread(snapshot) or _missing(snapshot, running, measured), known)
+
+
+def resources_verdict(
+    snapshot: Snapshot,
+    readings: Readings,
+    *,
+    deployment: str,
+    container: str,
+    memory_share_limit: float,
+    throttled: ThrottlingLimits,
+) -> Verdict:
     """Judge RES-1.
 
     Args:
-        snapshot: with ``usage`` of the metrics API.
+        snapshot: with ``usage`` of the metrics API, from before the pods were asked questions.
+        readings: of the pods' /metrics, before and after the questions.
         deployment: whose pods are judged.
         container: which container's limits count.
-        memory_share_limit: share of the memory limit (0 to 1) that the working set must stay below.
+        memory_share_limit: share of the memory limit (0 to 1) that memory in use must stay below.
+        throttled: how much throttling is in bounds.
     """
     stopped = blocked(_CRITERION, snapshot, deployment)
     if stopped is not None:
         return stopped
-    owner = snapshot.deployment(deployment)
-    pods = counted(pods_of_deployment(snapshot, owner) if owner else ())
-    running = [each for each in pods if each.phase == "Running"]
+    running = _running(snapshot, deployment)
     measured = _measured(snapshot, running, container)
-    findings = _unread(snapshot) or [
+    held = {pod_name(each): each.held_bytes for each in readings.after if each.held_bytes is not None}
+    findings = [
         *_nobody(snapshot, running, deployment),
-        *_near_limit(snapshot, measured, memory_share_limit),
-        *_missing(snapshot, running, measured),
+        *_held(snapshot, running, container, readings, memory_share_limit),
+        *_near_limit(snapshot, measured, held, memory_share_limit),
+        *throttling_findings(readings, _cpu_limits(running, container), throttled, deployment, snapshot.namespace),
+        *(_unread(snapshot) or _missing(snapshot, running, measured)),
+        *_untold(running, readings),
         *_no_limit(snapshot, measured, deployment),
         *_cpu(snapshot, measured),
     ]
-    return judged(_CRITERION, findings, _pass(snapshot, measured, memory_share_limit))
+    return judged(_CRITERION, findings, _pass(snapshot, measured, readings, memory_share_limit))
+
+
+def _running(snapshot: Snapshot, deployment: str) -> list[Pod]:
+    owner = snapshot.deployment(deployment)
+    pods = counted(pods_of_deployment(snapshot, owner) if owner else ())
+    return [each for each in pods if each.phase == "Running"]
 
 
 _Measured = tuple[Pod, ContainerSpec, PodUsage]
@@ -64,14 +97,75 @@ def _measured(snapshot: Snapshot, running: Sequence[Pod], container: str) -> lis
     ]
 
 
-def _pass(snapshot: Snapshot, measured: Sequence[_Measured], limit: float) -> Verdict:
+def _cpu_limits(running: Sequence[Pod], container: str) -> dict[str, int | None]:
+    specs = ((pod.name, pod.spec.container(container)) for pod in running)
+    return {name: spec.limits.cpu_m if spec else None for name, spec in specs}
+
+
+def _pass(snapshot: Snapshot, measured: Sequence[_Measured], readings: Readings, limit: float) -> Verdict:
     shares = [used.memory_bytes / spec.limits.memory_bytes for _, spec, used in measured if spec.limits.memory_bytes]
     highest = f"{max(shares):.0%}" if shares else "none"
+    held = [each for each in readings.after if each.held_bytes is not None]
     return passed(
         _CRITERION,
-        f"Memory in use is at most {highest} of the limit in {count(len(measured), 'pod')} (limit {limit:.0%}).",
-        [_evidence(each) for each in measured] or [Evidence("Snapshot", "usage", "none", snapshot.read_at)],
+        f"Memory in use is at most {highest} of the limit in {count(len(measured), 'pod')} (limit {limit:.0%}); "
+        f"{throttling_claim(readings)}.",
+        [
+            *([_evidence(each) for each in measured] or [Evidence("Snapshot", "usage", "none", snapshot.read_at)]),
+            *(_held_evidence(each) for each in held),
+            *throttling_evidence(readings),
+        ],
     )
+
+
+def _held_evidence(reading: PodMetrics) -> Evidence:
+    return Evidence(
+        f"Pod/{pod_name(reading)}",
+        "memory that cannot be dropped",
+        memory(reading.held_bytes or 0),
+        reading.reply.started_at,
+    )
+
+
+def _untold(running: Sequence[Pod], readings: Readings) -> list[Finding]:
+    """Return what the pods did not tell; that none was asked is POD-1's where none is ready."""
+    if not running:
+        return []
+    return unread_findings(
+        readings.after,
+        [pod_name(each) for each in readings.after],
+        known=lambda each: each.held_bytes is not None and each.cfs_periods is not None,
+        what="figures of memory and throttling",
+    )
+
+
+def _held(
+    snapshot: Snapshot, running: Sequence[Pod], container: str, readings: Readings, share_limit: float
+) -> list[Finding]:
+    specs = {pod.name: pod.spec.container(container) for pod in running}
+    near = [
+        (each, limit)
+        for each in readings.after
+        if (spec := specs.get(pod_name(each))) is not None
+        and (limit := spec.limits.memory_bytes)
+        and (each.held_bytes or 0) >= share_limit * limit
+    ]
+    if not near:
+        return []
+    reading, limit = max(near, key=lambda each: (each[0].held_bytes or 0) / each[1])
+    used, pod = reading.held_bytes or 0, pod_name(reading)
+    others = f", as do {len(near) - 1} more" if len(near) > 1 else ""
+    return [
+        Finding(
+            Status.FAIL,
+            Cause.MEMORY_NEAR_LIMIT,
+            f"Pod {pod} holds {memory(used)} ({used / limit:.0%}) of its {memory(limit)} memory limit that the kernel "
+            f"cannot drop, allowed {share_limit:.0%}{others}: the next request may get it OOM-killed.",
+            tuple(_held_evidence(each) for each, _ in near),
+            f"Raise the memory limit of {container} to at least {memory(used / share_limit)}, or find what grows: "
+            f"kubectl top pod {pod} --containers -n {snapshot.namespace}",
+        )
+    ]
 
 
 def _evidence(measured: _Measured) -> Evidence:
@@ -142,23 +236,36 @@ def _missing(snapshot: Snapshot, running: Sequence[Pod], measured: Sequence[_Mea
     ]
 
 
-def _near_limit(snapshot: Snapshot, measured: Sequence[_Measured], share_limit: float) -> list[Finding]:
+def _near_limit(
+    snapshot: Snapshot, measured: Sequence[_Measured], held: Mapping[str, int], share_limit: float
+) -> list[Finding]:
+    """Return the fullest pod by its working set: a failure, or a warning where most of that can be dropped."""
     near = [
         each
         for each in measured
-        if each[1].limits.memory_bytes and each[2].memory_bytes >= share_limit * each[1].limits.memory_bytes
+        if (limit := each[1].limits.memory_bytes)
+        and each[2].memory_bytes >= share_limit * limit
+        and held.get(each[0].name, 0) < share_limit * limit  # else told by what it holds
     ]
     if not near:
         return []
-    pod, spec, used = max(near, key=lambda each: each[2].memory_bytes)
+    pod, spec, used = max(near, key=lambda each: (each[0].name not in held, each[2].memory_bytes))
     limit = spec.limits.memory_bytes or 0
     others = f", as do {len(near) - 1} more" if len(near) > 1 else ""
+    reason = (
+        f"Pod {pod.name} uses {memory(used.memory_bytes)} ({used.memory_bytes / limit:.0%}) of its "
+        f"{memory(limit)} memory limit, allowed {share_limit:.0%}{others}"
+    )
+    if pod.name in held:
+        reason += (
+            f"; {memory(held[pod.name])} of it cannot be dropped, the rest are file pages (a mapped model's), which "
+            "the kernel drops and reads again when memory runs short"
+        )
     return [
         Finding(
-            Status.FAIL,
+            Status.WARN if pod.name in held else Status.FAIL,
             Cause.MEMORY_NEAR_LIMIT,
-            f"Pod {pod.name} uses {memory(used.memory_bytes)} ({used.memory_bytes / limit:.0%}) of its "
-            f"{memory(limit)} memory limit, allowed {share_limit:.0%}{others}.",
+            f"{reason}.",
             tuple(_evidence(each) for each in near),
             f"Raise the memory limit of {spec.name} to at least {memory(used.memory_bytes / share_limit)}, or find "
             f"what grows: kubectl top pod {pod.name} --containers -n {snapshot.namespace}",

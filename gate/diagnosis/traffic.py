@@ -21,8 +21,9 @@ from gate.diagnosis.exchanges import (
     was_asked,
 )
 from gate.diagnosis.latency import failure, latency_series
+from gate.diagnosis.queueing import counted_wait_evidence, uncounted_wait_findings
 from gate.diagnosis.wording import count
-from gate.records import Answer, Reply
+from gate.records import Answer, Readings, Reply
 from gate.verdict import Evidence, Finding, Status, Verdict, judged, passed
 
 #: Requests under way during the update from which "none failed" says something: with 20, a failure rate of 15 % would
@@ -188,7 +189,7 @@ def _gap(during: Sequence[Reply], changed_at: datetime, settled_at: datetime) ->
 # --- LOD-1 ------------------------------------------------------------------------------------------------------------
 
 
-def load_verdict(answers: Sequence[Answer], *, clients: int, deadline_s: float) -> Verdict:
+def load_verdict(answers: Sequence[Answer], readings: Readings, *, clients: int, deadline_s: float) -> Verdict:
     """Judge LOD-1.
 
     An error is a request that got no answer, but for a refusal of the queue (429, or 503 past its bound) that says when
@@ -197,6 +198,7 @@ def load_verdict(answers: Sequence[Answer], *, clients: int, deadline_s: float) 
 
     Args:
         answers: of every request, refused ones too.
+        readings: of every pod's /metrics, before and after the load.
         clients: how many were meant to ask at the same time.
         deadline_s: seconds within which an answer is good.
     """
@@ -206,6 +208,7 @@ def load_verdict(answers: Sequence[Answer], *, clients: int, deadline_s: float) 
     findings = [
         *_errors(known),
         *_silent(known),
+        *uncounted_wait_findings(known, readings),
         *_goodput(len(good), known, deadline_s),
         *_concurrency(known, clients),
     ]
@@ -216,6 +219,7 @@ def load_verdict(answers: Sequence[Answer], *, clients: int, deadline_s: float) 
         Evidence("Service", "refused with Retry-After", str(len(refused))),
         Evidence("Service", "longest reported wait in the queue", longest),
         Evidence("Service", "requests at the same time", str(_concurrent(known))),
+        *counted_wait_evidence(readings),
     )
     otherwise = passed(
         "LOD-1",

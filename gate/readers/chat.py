@@ -20,8 +20,9 @@ from gate.readers import fields
 from gate.readers.cluster import ClusterReader
 from gate.readers.errors import Denied, ReadError, excerpt
 from gate.readers.fields import Raw
+from gate.readers.metrics import pod_metrics
 from gate.readers.portforward import PodBackend, PodTransport
-from gate.records import Answer, Identity, Pod, Reply, Snapshot
+from gate.records import Answer, Identity, Pod, PodMetrics, Reply, Snapshot
 
 #: Beyond any deadline the service may promise behind a load balancer that gives up at 60 s.
 REQUEST_TIMEOUT_S = 60.0
@@ -31,6 +32,10 @@ PROBE_TIMEOUT_S = 5.0
 
 #: Parallel questions to one pod or to the Service, with room for health checks beside the load drill's clients.
 CONNECTIONS = 32
+
+#: By this the service counts the gate's questions, and the load that its drills make, apart from those of users
+#: (service_chat/api/tracing.py).
+USER_AGENT = "carepath-gate"
 
 FINISH_REASONS = frozenset({"stop", "length", "deadline"})
 
@@ -73,7 +78,7 @@ class ChatClient:
         self.via = via
         self._timeout_s = timeout_s
         self._clock = clock
-        self._http = httpx.Client(transport=transport, base_url=base_url)
+        self._http = httpx.Client(transport=transport, base_url=base_url, headers={"User-Agent": USER_AGENT})
 
     def __enter__(self) -> Self:
         return self
@@ -112,6 +117,13 @@ class ChatClient:
             load_seconds=_number(said.get("load_seconds")),
             violations=violations,
         )
+
+    def metrics(self) -> PodMetrics:
+        """Return what /metrics counts."""
+        reply, answer = self._exchange("GET", "/metrics")
+        if reply.status != _OK or answer is None:
+            return PodMetrics(reply=reply)
+        return pod_metrics(reply, answer.text)
 
     def ask(self, patient_mrn: str, query: str) -> Answer:
         """Return the answer to one triage question.

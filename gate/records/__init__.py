@@ -6,6 +6,7 @@ is None and never zero; a read that failed is an ``Unreadable`` and never an emp
 """
 
 from gate.records.common import Condition, Owner, Resources
+from gate.records.metrics import PodMetrics, Readings
 from gate.records.network import Endpoint, Service, ServicePort
 from gate.records.nodes import Claim, Node, Quota, StorageClass, Taint
 from gate.records.observations import Answer, Identity, LogTail, Reply
@@ -38,10 +39,12 @@ __all__ = [
     "Node",
     "Owner",
     "Pod",
+    "PodMetrics",
     "PodSpec",
     "PodUsage",
     "Probe",
     "Quota",
+    "Readings",
     "ReplicaSet",
     "Reply",
     "Resources",

@@ -4,6 +4,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from service_chat.reports import TRACE_ID, Rating
+
 # A question longer than this does not fit the default context beside the patient's summary.
 MAX_QUERY_CHARACTERS = 2000
 
@@ -32,6 +34,25 @@ class TriageResponse(BaseModel):
     response: str
     inference_time_ms: float = Field(description="Time the model worked, in milliseconds; waiting is not in it.")
     conversation_id: str
+
+
+class Feedback(BaseModel):
+    """What a user thinks of an answer. There is no field for words: they could name a patient."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    trace_id: Annotated[str, StringConstraints(pattern=TRACE_ID)] = Field(
+        description="Of the answer, as /triage gave it.", examples=["4bf92f3577b34da6a3ce929d0e0e4736"]
+    )
+    rating: Rating
+
+
+class FeedbackResponse(BaseModel):
+    """What was taken down."""
+
+    trace_id: str
+    rating: Rating
+    counted: bool = Field(description="False: this replica had counted the same report before.")
 
 
 class ErrorResponse(BaseModel):

@@ -21,7 +21,7 @@ from gate.sizing.capacity import capacity_verdict
 from gate.sizing.nodes import node_verdict
 from gate.verdict import SEVERITY, Status, Verdict
 from tests.diagnosis import factories as make
-from tests.diagnosis_answers.observations import POD_A, POD_B, SERVICE, at, health, reply
+from tests.diagnosis_answers.observations import POD_A, POD_B, SERVICE, THROTTLING, at, health, readings, reply
 
 Kind = Literal["forbidden", "not_served", "unreachable"]
 KINDS: tuple[Kind, ...] = ("forbidden", "not_served", "unreachable")
@@ -74,7 +74,12 @@ JUDGES: Mapping[str, Callable[[Snapshot], Verdict]] = {
         snapshot, hpa="chat-api", deployment=make.DEPLOYMENT, container=make.CONTAINER, cpu_target_percent=60
     ),
     "RES-1": lambda snapshot: resources_verdict(
-        snapshot, deployment=make.DEPLOYMENT, container=make.CONTAINER, memory_share_limit=0.9
+        snapshot,
+        readings(),
+        deployment=make.DEPLOYMENT,
+        container=make.CONTAINER,
+        memory_share_limit=0.9,
+        throttled=THROTTLING,
     ),
     "MET-0": metrics_api_verdict,
     "FIT-2": lambda snapshot: capacity_verdict(make.deployment(), hpa=snapshot.hpa("chat-api"), snapshot=snapshot),

@@ -13,15 +13,19 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from gate.records import Answer, Identity, LogTail, Reply
+from gate.diagnosis.throttling import ThrottlingLimits
+from gate.records import Answer, Identity, LogTail, PodMetrics, Readings, Reply
 from gate.verdict import Verdict
-from tests.diagnosis.factories import NEW_REPLICA_SET, NOW
+from tests.diagnosis.factories import MIB, NEW_REPLICA_SET, NOW
 
 MODEL = "SmolLM2-135M-Instruct"
 POD_A = f"{NEW_REPLICA_SET}-aaaaa"
 POD_B = f"{NEW_REPLICA_SET}-bbbbb"
 SERVICE = "chat-api-service"
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+
+#: What the table allows (RES-1).
+THROTTLING = ThrottlingLimits(period_share=0.25, withheld_share=0.2)
 
 #: The three runs in smollm2_answers.json.
 RUNS = ("greedy", "temperature_0_2_first", "temperature_0_2_second")
@@ -106,6 +110,36 @@ def recorded(run: str = RUNS[0], pod: str | None = POD_A) -> list[Answer]:
         )
         for each in _recorded()[run]
     ]
+
+
+def metrics(pod: str = POD_A, **changes: Any) -> PodMetrics:
+    """Return a reading of a pod that answered 40 users and is well; ``after`` in ``readings`` has worked for 10 s."""
+    record = PodMetrics(
+        reply=reply(pod, path="/metrics", elapsed_s=0.01),
+        started_at=at(-600),
+        requests={("user", "200"): 40, ("test", "429"): 12},
+        refused={("test", "queue_full"): 12},
+        reports={"up": 3, "down": 0},
+        queue_wait_s=1.5,
+        queue_length=0,
+        held_bytes=200 * MIB,
+        cpu_s=30.0,
+        cfs_periods=400,
+        throttled_periods=60,
+        throttled_s=8.0,
+    )
+    return replace(record, **changes)
+
+
+def worked(pod: str = POD_A, **changes: Any) -> PodMetrics:
+    """Return the reading of the same pod after it computed for 10 s, clipped now and then."""
+    later = metrics(pod, cpu_s=40.0, cfs_periods=500, throttled_periods=110, throttled_s=8.3)
+    return replace(later, **changes)
+
+
+def readings(**changes: Any) -> Readings:
+    """Return two readings of both pods; changes are of the second pod's last one."""
+    return Readings(before=(metrics(POD_A), metrics(POD_B)), after=(worked(POD_A), worked(POD_B, **changes)))
 
 
 def log_tail(*lines: str, pod: str = POD_A, **changes: Any) -> LogTail:

@@ -6,14 +6,20 @@ import pytest
 
 from gate.causes import Cause
 from gate.diagnosis.traffic import load_verdict
-from gate.records import Answer
+from gate.records import Answer, Readings
 from gate.verdict import Status, Verdict
-from tests.diagnosis_answers.observations import answer, at, refused, reply
+from tests.diagnosis_answers.observations import POD_A, POD_B, answer, at, metrics, readings, refused, reply
 
 
-def judge(answers: list[Answer], clients: int = 10) -> Verdict:
-    """Judge against 10 s."""
-    return load_verdict(answers, clients=clients, deadline_s=10.0)
+def counted(waited_s: float) -> Readings:
+    """Return readings of two pods, the second of which counted so much wait meanwhile."""
+    return readings(queue_wait_s=1.5 + waited_s)
+
+
+def judge(answers: list[Answer], clients: int = 10, seen: Readings | None = None) -> Verdict:
+    """Judge against 10 s; the pods count what the answers report, if nothing else is said."""
+    reported_s = sum(each.queue_ms or 0 for each in answers) / 1000
+    return load_verdict(answers, seen or counted(reported_s), clients=clients, deadline_s=10.0)
 
 
 def queued(seconds: float, queue_s: float, number: int = 0) -> Answer:
@@ -162,3 +168,41 @@ def test_latencies_and_requests_are_handed_to_the_report() -> None:
     assert isinstance(details["latencies"], list)
     assert isinstance(details["requests"], list)
     assert len(details["latencies"]) == len(details["requests"]) == 12
+
+
+def test_wait_that_no_pod_counts_is_silent() -> None:
+    """30 answers report 108.75 s of waiting in all; metrics that hold less than half of it show no queue."""
+    verdict = judge(burst(), seen=counted(50.0))
+    assert (verdict.status, verdict.cause) == (Status.FAIL, Cause.QUEUE_SILENT)
+    assert verdict.reason == (
+        "Answers report 108.8 s of waiting in the queue, and the pods' metrics count 50.0 s: no dashboard shows the "
+        "queue."
+    )
+    assert [each.object for each in verdict.evidence] == [f"Pod/{POD_A}", f"Pod/{POD_B}"]
+
+
+def test_wait_that_is_counted_passes_with_each_pods_share() -> None:
+    """Just half is counted: the rest may have been users' requests that ended before the first reading."""
+    verdict = judge(burst(), seen=counted(54.4))
+    assert verdict.status is Status.PASS
+    assert (verdict.evidence[-1].field, verdict.evidence[-1].value) == ("/metrics wait in the queue", "54.4 s")
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        Readings(),
+        Readings(before=(metrics(POD_A),), after=(metrics(POD_A), metrics(POD_B))),
+        readings(started_at=at(5)),
+        readings(queue_wait_s=None),
+    ],
+    ids=["none", "pod added", "restarted", "not counted"],
+)
+def test_wait_of_pods_that_changed_is_not_compared(seen: Readings) -> None:
+    """A pod that came, went or started anew took its counters with it: nothing is said."""
+    assert judge(burst(), seen=seen).status is Status.PASS
+
+
+def test_short_waits_are_not_compared() -> None:
+    """Below 2 s in all, rounding explains anything."""
+    assert judge([queued(1.0, 0.06, number) for number in range(30)], seen=counted(0.0)).status is Status.PASS

@@ -20,11 +20,13 @@ from tests.diagnosis_answers.observations import (
     POD_A,
     POD_B,
     SERVICE,
+    THROTTLING,
     answer,
     at,
     health,
     identity,
     log_tail,
+    readings,
     recorded,
     reply,
     text,
@@ -101,7 +103,7 @@ def test_any_answers_are_judged_without_a_word_of_them(said: list[Identity], giv
     for verdict in (
         model_verdict(said, given, expected_model=MODEL, pods=[POD_A, POD_B]),
         latency_verdict(given, p95_limit_s=10, min_samples=20),
-        load_verdict(given, clients=2, deadline_s=10),
+        load_verdict(given, readings(), clients=2, deadline_s=10),
     ):
         assert proven(verdict)
         assert SECRET not in text(verdict)
@@ -190,7 +192,14 @@ def test_any_snapshot_is_judged(snapshot: Snapshot, asked: list[Reply]) -> None:
         health_verdict(snapshot, asked, service=SERVICE),
         hpa_verdict(snapshot, hpa="chat-api", deployment=DEPLOYMENT, container=CONTAINER, cpu_target_percent=60),
         metrics_api_verdict(snapshot),
-        resources_verdict(snapshot, deployment=DEPLOYMENT, container=CONTAINER, memory_share_limit=0.9),
+        resources_verdict(
+            snapshot,
+            readings(),
+            deployment=DEPLOYMENT,
+            container=CONTAINER,
+            memory_share_limit=0.9,
+            throttled=THROTTLING,
+        ),
     ):
         assert proven(verdict)
 

@@ -35,6 +35,28 @@ def test_binomial_sum_equals_enumeration() -> None:
     assert at_most(1, 4, 0.25) == pytest.approx(sum(chances))
 
 
+@pytest.mark.parametrize(("trials", "probability"), [(30, 0.01), (30, 0.2), (31, 0.5), (40, 0.95)])
+def test_binomial_sums_of_both_sides_of_the_mean_equal_the_plain_sum(trials: int, probability: float) -> None:
+    """Every count, by the formula of the textbook."""
+    plain = 0.0
+    for count in range(trials):
+        plain += math.comb(trials, count) * probability**count * (1 - probability) ** (trials - count)
+        assert at_most(count, trials, probability) == pytest.approx(plain)
+    assert at_most(trials, trials, probability) == 1.0
+
+
+def test_binomial_sum_of_millions_is_the_normal_one() -> None:
+    """A million trials at 1 %: 200 beyond the mean are 2.01 standard deviations, continuity included (2.2 %)."""
+    assert chance_of_exceeding(1_000_000, 10_201, 0.99) == pytest.approx(0.0222, abs=0.001)
+    assert at_most(9_800, 1_000_000, 0.01) == pytest.approx(0.0225, abs=0.001)
+
+
+@pytest.mark.parametrize(("probability", "expected"), [(0.0, 1.0), (1.0, 0.0)])
+def test_binomial_sum_of_the_certain_and_the_impossible(probability: float, expected: float) -> None:
+    """A limit of 0 or 1 is one too."""
+    assert at_most(3, 10, probability) == expected
+
+
 def test_confidence_of_59_clean_samples_is_95_percent() -> None:
     """The known sample size for a 95/95 one-sided tolerance bound: 59 clean samples (58 do not suffice)."""
     assert confidence_below(59, 0, 0.95) >= 0.95 > confidence_below(58, 0, 0.95)

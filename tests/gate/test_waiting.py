@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 
 from gate.causes import Cause
-from gate.diagnosis.resources import resources_verdict
+from gate.diagnosis.resources import usage_verdict
 from gate.readers.errors import Denied, ReadError, Unreachable
 from gate.records import LogTail, Snapshot, Unreadable
 from gate.verdict import Status
@@ -294,9 +294,7 @@ def figures(world: World) -> Snapshot:
     """Wait for the figures of RES-1."""
     return wait_for_figures(
         world.read,
-        lambda snapshot: resources_verdict(
-            snapshot, deployment=make.DEPLOYMENT, container=make.CONTAINER, memory_share_limit=0.9
-        ),
+        lambda snapshot: usage_verdict(snapshot, deployment=make.DEPLOYMENT, container=make.CONTAINER),
         clock=lambda: world.now_s,
         sleep=world.sleep,
     )

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from service_chat.app import create_app
 from service_chat.settings import Settings
 from tests.service_chat.conftest import MODEL, Running
 from tests.service_chat.fakes import QUERY, FakeEngine, engine_failure, patient_api, until
+
+ROUTES = {"GET /health", "GET /metrics", "GET /ready", "GET /version", "POST /feedback", "POST /triage"}
 
 
 def test_ready_is_503_until_the_model_is_loaded_and_health_answers_meanwhile(running: Running) -> None:
@@ -123,15 +126,19 @@ def test_metrics_after_one_answer_count_it_by_route_and_status(running: Running)
             await service.client.post("/triage", json={"patient_mrn": "MRN-001", "query": QUERY})
             await service.client.get("/patients/MRN-001")
             text = (await service.client.get("/metrics")).text
-            assert service.metric("carepath_chat_requests_total", route="/triage", status="200") == 1
-            assert service.metric("carepath_chat_requests_total", route="unmatched", status="404") == 1
+            assert service.metric("carepath_chat_requests_total", route="/triage", status="200", traffic="user") == 1
+            assert service.metric("carepath_chat_requests_total", route="unmatched", status="404", traffic="user") == 1
             assert service.metric("carepath_chat_answers_total", finish="stop") == 1
             assert service.metric("carepath_chat_tokens_total", kind="completion") == 4
             assert service.metric("carepath_chat_inference_seconds_count") == 1
             assert service.metric("carepath_chat_queue_seconds_count") == 1
             assert service.metric("carepath_chat_memory_bytes", kind="anonymous") > 1_000_000
+            assert service.metric("carepath_chat_feedback_total", rating="down") == 0
+            started = service.metric("process_start_time_seconds")
+            assert 0 < time.time() - started < 86_400
         assert f'carepath_chat_model_info{{engine="fake",file="SmolLM2-135M-Instruct.Q4_1.gguf",mode="{MODEL}"' in text
         assert "carepath_chat_cpu_throttled_periods_total" in text
+        assert "carepath_chat_cpu_throttled_seconds_total" in text
         assert "MRN-001" not in text
 
     asyncio.run(run())
@@ -188,7 +195,7 @@ def _operations() -> dict[str, Any]:
     return {operation.label: operation for operation in operations}
 
 
-@pytest.mark.parametrize("label", ["GET /health", "GET /metrics", "GET /ready", "GET /version", "POST /triage"])
+@pytest.mark.parametrize("label", sorted(ROUTES))
 def test_openapi_every_answer_is_described(label: str) -> None:
     """Whatever is sent, status and body are those that /openapi.json promises, and never a 500."""
 
@@ -202,4 +209,4 @@ def test_openapi_every_answer_is_described(label: str) -> None:
 
 def test_openapi_describes_all_routes_and_no_other() -> None:
     """The test above leaves none out."""
-    assert set(_operations()) == {"GET /health", "GET /metrics", "GET /ready", "GET /version", "POST /triage"}
+    assert set(_operations()) == ROUTES

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from service_chat import resources
-from service_chat.resources import Memory, Throttling
+from service_chat.resources import ContainerMemory, Memory, Throttling
 
 
 def _tree(root: Path, files: dict[str, str]) -> Path:
@@ -53,15 +53,42 @@ def test_usable_threads_no_quota_is_every_cpu(tmp_path: Path, monkeypatch: pytes
 @pytest.mark.parametrize(
     ("files", "throttling"),
     [
-        ({"cpu.stat": "usage_usec 5\nnr_periods 120\nnr_throttled 30\nthrottled_usec 900\n"}, Throttling(120, 30)),
-        ({"cpu.stat": "usage_usec 5\nuser_usec 3\nsystem_usec 2\n"}, Throttling(0, 0)),
-        ({"cpu/cpu.stat": "nr_periods 7\nnr_throttled 1\nthrottled_time 12\n"}, Throttling(7, 1)),
-        ({}, Throttling(0, 0)),
+        (
+            {"cpu.stat": "usage_usec 5\nnr_periods 120\nnr_throttled 30\nthrottled_usec 900\n"},
+            Throttling(120, 30, 0.0009),
+        ),
+        ({"cpu.stat": "usage_usec 5\nuser_usec 3\nsystem_usec 2\n"}, Throttling(0, 0, 0.0)),
+        ({"cpu/cpu.stat": "nr_periods 7\nnr_throttled 1\nthrottled_time 12000000\n"}, Throttling(7, 1, 0.012)),
+        ({}, Throttling(0, 0, 0.0)),
     ],
 )
 def test_throttling_reads_both_cgroup_versions(tmp_path: Path, files: dict[str, str], throttling: Throttling) -> None:
-    """Periods and throttled periods, 0 where no quota is counted."""
+    """Periods, throttled periods, time stopped (v1 in ns, v2 in µs); 0 where no quota is counted."""
     assert resources.throttling(_tree(tmp_path, files)) == throttling
+
+
+@pytest.mark.parametrize(
+    ("files", "charged"),
+    [
+        (
+            {"memory.stat": "anon 202375168\nfile 96468992\nkernel 3014656\nshmem 4194304\nfile_mapped 25165824\n"},
+            ContainerMemory(202375168, 4194304, 92274688),
+        ),
+        (
+            {
+                "memory/memory.stat": "cache 96468992\nrss 202375168\nshmem 4194304\ntotal_cache 96468992\n"
+                "total_rss 202375168\ntotal_shmem 4194304\n"
+            },
+            ContainerMemory(202375168, 4194304, 92274688),
+        ),
+        ({}, None),
+    ],
+)
+def test_container_memory_reads_both_cgroup_versions(
+    tmp_path: Path, files: dict[str, str], charged: ContainerMemory | None
+) -> None:
+    """What cannot be dropped is told from file pages, and a tmpfs counts to the former."""
+    assert resources.container_memory(_tree(tmp_path, files)) == charged
 
 
 def test_memory_tells_anonymous_from_file(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import structlog
 from starlette.datastructures import Headers
 
 from service_chat import telemetry
-from service_chat.api.tracing import trace_id_of
+from service_chat.api.tracing import trace_id_of, traffic_of
 from service_chat.telemetry import configure_logging
 from tests.service_chat.conftest import Running
 from tests.service_chat.fakes import PATIENT, QUERY, FakeEngine, engine_failure, patient_api
@@ -120,6 +120,39 @@ def test_trace_id_is_passed_on_to_the_patient_api(running: Running) -> None:
     assert seen == [TRACE_ID]
 
 
+@pytest.mark.parametrize(
+    ("agent", "traffic"),
+    [
+        ("carepath-gate", "test"),
+        ("carepath-gate/0.1.0", "test"),
+        ("Mozilla/5.0 carepath-gate", "user"),
+        ("python-httpx/0.28.1", "user"),
+        (None, "user"),
+    ],
+)
+def test_traffic_of_takes_only_the_gates_name_for_a_test(agent: str | None, traffic: str) -> None:
+    """Whoever does not say that it is the gate is counted as a user."""
+    assert traffic_of(Headers({} if agent is None else {"user-agent": agent})) == traffic
+
+
+def test_refusals_of_the_gate_are_counted_apart_from_users(running: Running) -> None:
+    """What the gate provokes is no error that a user met."""
+
+    async def run() -> None:
+        async with running() as service:
+            unknown = {**QUESTION, "patient_mrn": "MRN-999"}
+            await service.client.post("/triage", json=unknown, headers={"User-Agent": "carepath-gate"})
+            await service.client.post("/triage", json=unknown)
+            await service.client.post("/triage", json=unknown)
+            for traffic, times in (("test", 1), ("user", 2)):
+                labels = {"reason": "patient_not_found", "traffic": traffic}
+                assert service.metric("carepath_chat_refused_total", **labels) == times
+                labels = {"route": "/triage", "status": "404", "traffic": traffic}
+                assert service.metric("carepath_chat_requests_total", **labels) == times
+
+    asyncio.run(run())
+
+
 def test_metrics_docstring_lists_every_metric() -> None:
     """The one place where metric names are documented names them all, and no other."""
     registry = telemetry.Metrics().registry
@@ -127,6 +160,6 @@ def test_metrics_docstring_lists_every_metric() -> None:
     listed = {
         word.split("{")[0].removesuffix("_total")
         for word in (telemetry.__doc__ or "").split()
-        if word.startswith("carepath_chat_")
+        if word.startswith(("carepath_chat_", "process_"))
     }
     assert registered == listed

@@ -96,7 +96,7 @@ def test_triage_unknown_patient_is_404(running: Running) -> None:
     async def run() -> None:
         async with running() as service:
             response = await service.client.post("/triage", json={**QUESTION, "patient_mrn": "MRN-999"})
-            assert service.metric("carepath_chat_refused_total", reason="patient_not_found") == 1
+            assert service.metric("carepath_chat_refused_total", reason="patient_not_found", traffic="user") == 1
         assert response.status_code == 404
         assert response.json() == {"detail": "patient MRN-999 is not known"}
 
@@ -207,7 +207,7 @@ def test_triage_queue_full_is_429_and_the_others_are_answered(running: Running) 
         assert third.headers["Retry-After"] == "2"
         assert third.json() == {"detail": "1 at work and 1 waiting, which is as many as may wait (MAX_QUEUE=1)"}
         assert "carepath_chat_queue_length 1.0" in scrape
-        assert 'carepath_chat_refused_total{reason="queue_full"} 1.0' in scrape
+        assert 'carepath_chat_refused_total{reason="queue_full",traffic="user"} 1.0' in scrape
         assert answered == [200, 200]
         assert queued_ms >= 0
 
@@ -224,7 +224,7 @@ def test_triage_deadline_in_the_queue_is_503_and_counted_apart(running: Running)
             first = asyncio.create_task(service.client.post("/triage", json=QUESTION))
             await until(lambda: service.runtime.admission.running == 1)
             second = await service.client.post("/triage", json=QUESTION)
-            refused = service.metric("carepath_chat_refused_total", reason="deadline_waiting")
+            refused = service.metric("carepath_chat_refused_total", reason="deadline_waiting", traffic="user")
             gate.set()
             await first
         assert second.status_code == 503
@@ -335,8 +335,8 @@ def test_triage_caller_hangs_up_at_work_stops_the_generation(running: Running) -
             await caller.call
             assert await service.runtime.admission.drained(timeout_s=5)
             assert engine.limits[0].cancelled.is_set()
-            assert service.metric("carepath_chat_refused_total", reason="caller_gone") == 1
-            assert service.metric("carepath_chat_requests_total", route="/triage", status="499") == 1
+            assert service.metric("carepath_chat_refused_total", reason="caller_gone", traffic="user") == 1
+            assert service.metric("carepath_chat_requests_total", route="/triage", status="499", traffic="user") == 1
 
     asyncio.run(run())
 

@@ -6,6 +6,7 @@ from e2e.faults.cases import (
     answers,
     configuration,
     containers,
+    figures,
     images,
     network,
     probes,
@@ -26,4 +27,5 @@ CASES: tuple[Case, ...] = (
     *network.CASES,
     *answers.CASES,
     *rollouts.CASES,
+    *figures.CASES,
 )
