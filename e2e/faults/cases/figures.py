@@ -97,6 +97,17 @@ def slow_patients(seconds: float) -> Change:
     return change
 
 
+def threads(count: int, limit_m: int) -> Change:
+    """Compute with so many threads under this CPU limit; the request is as large, so that neighbours leave it."""
+
+    def change(app: App) -> None:
+        resources = app.container["resources"]
+        resources["requests"]["cpu"] = resources["limits"]["cpu"] = f"{limit_m}m"
+        env(LLM_THREADS=str(count), MAX_TOKENS="32")(app)
+
+    return change
+
+
 def holding(mib: int) -> Change:
     """Hold so much more memory than the service needs, in its own process."""
     return python(f"import runpy; kept = b'x' * ({mib} << 20); runpy.run_module('service_chat', run_name='__main__')")
@@ -139,9 +150,9 @@ CASES = (
     Case(
         name="threads-beyond-the-cpu-limit",
         incidents=(10,),
-        fault=env(LLM_THREADS="4"),
+        fault=threads(4, limit_m=300),
         samples=8,
-        near_miss=env(LLM_THREADS="1"),
+        near_miss=threads(1, limit_m=1000),
         terminal_when=ready(),
         waited_s=FIGURES_S,
         within_s=FIGURES_S + 4 * WITHIN_S,
