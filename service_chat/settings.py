@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     )
     llm_engine: Literal["llama.cpp", "transformers"] = Field(
         default="llama.cpp",
-        description="What runs the model. llama.cpp: 4-bit weights from one GGUF file, 6 times the speed on CPUs and a "
+        description="What runs the model. llama.cpp: 4-bit weights from one GGUF file, 5 times the speed on CPUs and a "
         "third of the memory; transformers: bfloat16 weights from a Hugging Face folder, in an image that was built "
         "with requirements-transformers.txt.",
     )

@@ -130,6 +130,8 @@ class TransformersEngine:
         self._ends = _ends_of(self._model, self._tokenizer)
         # The folder's own sampling is not wanted: the service's catalogue and settings say how.
         self._model.generation_config = GenerationConfig(eos_token_id=self._ends, pad_token_id=self._ends[0])
+        # Encoding sets truncation and padding anew, which two threads may not do at once ("Already borrowed").
+        self._encoding = threading.Lock()
         self._limits = threading.local()
         for layer in _layers(self._model):
             layer.register_forward_pre_hook(self._check_limit)
@@ -149,7 +151,8 @@ class TransformersEngine:
     ) -> Generation:
         """Generate token by token; the limit is looked at after each token, and in the prompt before each layer."""
         # No special tokens: the template has put them where they belong.
-        tokens: list[int] = self._tokenizer(prompt, add_special_tokens=False)["input_ids"]
+        with self._encoding:
+            tokens: list[int] = self._tokenizer(prompt, add_special_tokens=False)["input_ids"]
         within_context(len(tokens), max_tokens, self._context_tokens)
         if limit.passed():
             return Generation("", Finish.DEADLINE, len(tokens), 0)

@@ -1,5 +1,6 @@
 """The committed manifests hold what a rollout, an undo and an autoscaler rely on; read as the gate reads them."""
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,15 @@ def test_chat_environment_is_in_the_pod_template(environment: str) -> None:
     assert values["IMAGE"] == container(deployment)["image"]
     assert values["LLM_MODE"] in deployment["metadata"]["annotations"]["kubernetes.io/change-cause"]
     assert values["DB_API_BASE_URL"].endswith(":8001")
+
+
+def test_generation_settings_of_demo_are_the_models_own() -> None:
+    """The variables' defaults are what Qwen recommends, as service_chat/models.toml has it from the model card."""
+    values = environment_of(manifests("demo")["Deployment/chat-api"])
+    models = tomllib.loads((PROJECT / "service_chat/models.toml").read_text(encoding="utf-8"))["models"]
+    own = models[values["LLM_MODE"]]["defaults"]
+    names = ("temperature", "top_p", "top_k", "max_tokens", "thinking_budget_tokens")
+    assert {name: float(values[name.upper()]) for name in names} == {name: own[name] for name in names}
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

@@ -6,6 +6,7 @@ module "manifests" {
   llm_mode        = var.llm_mode
   db_api_base_url = "http://db-api-service:8001" # CarePath's own DB API, deployed from its own repository
   extra_env       = var.extra_env
+  generation      = var.generation
   resources       = var.resources
   autoscaling     = var.autoscaling
 

@@ -74,6 +74,19 @@ variable "extra_env" {
   nullable    = false
 }
 
+variable "generation" {
+  description = "Sampling and lengths in tokens. Sampling is what Qwen recommends for Qwen3-4B-Thinking-2507 (its model card, \"Best Practices\"), lengths are what CPU nodes answer in time (service_chat/models.toml)."
+  type = object({
+    temperature            = optional(number, 0.6)
+    top_p                  = optional(number, 0.95)
+    top_k                  = optional(number, 20)
+    max_tokens             = optional(number, 256)
+    thinking_budget_tokens = optional(number, 128)
+  })
+  default  = {}
+  nullable = false
+}
+
 variable "resources" {
   description = "Requests and limits of one chat API pod."
   type = object({

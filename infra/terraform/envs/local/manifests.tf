@@ -7,6 +7,7 @@ module "manifests" {
   patient_api_image = var.patient_api_image
   db_api_base_url   = "http://patient-api-service:8001"
   extra_env         = var.extra_env
+  generation        = var.generation
   resources         = var.resources
   autoscaling       = var.autoscaling
 

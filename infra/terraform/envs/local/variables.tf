@@ -34,6 +34,19 @@ variable "extra_env" {
   nullable    = false
 }
 
+variable "generation" {
+  description = "Sampling and lengths in tokens; what is left out is the model's own entry of service_chat/models.toml."
+  type = object({
+    temperature            = optional(number)
+    top_p                  = optional(number)
+    top_k                  = optional(number)
+    max_tokens             = optional(number)
+    thinking_budget_tokens = optional(number)
+  })
+  default  = {}
+  nullable = false
+}
+
 variable "resources" {
   description = "Requests and limits of one chat API pod."
   type = object({

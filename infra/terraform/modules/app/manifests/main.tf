@@ -3,8 +3,11 @@
 ################################################################################
 
 locals {
+  # A setting that is not chosen is not in the environment: the model's own entry holds.
+  generation_env = { for name, value in var.generation : upper(name) => tostring(value) if value != null }
+
   # terraform sorts map keys, so the list in the pod has one order, and an unchanged map is an unchanged template.
-  chat_api_env = merge(var.extra_env, {
+  chat_api_env = merge(var.extra_env, local.generation_env, {
     DB_API_BASE_URL = var.db_api_base_url
     DRAIN_DELAY_S   = tostring(var.shutdown.drain_delay_s)
     DRAIN_S         = tostring(var.shutdown.drain_s)

@@ -63,13 +63,43 @@ variable "extra_env" {
   }
 
   validation {
-    condition     = length(setintersection(keys(var.extra_env), ["LLM_MODE", "DB_API_BASE_URL", "IMAGE", "DRAIN_DELAY_S", "DRAIN_S"])) == 0
-    error_message = "extra_env sets ${join(", ", setintersection(keys(var.extra_env), ["LLM_MODE", "DB_API_BASE_URL", "IMAGE", "DRAIN_DELAY_S", "DRAIN_S"]))}; llm_mode, db_api_base_url, chat_api_image and shutdown set these."
+    condition     = length(setintersection(keys(var.extra_env), ["LLM_MODE", "DB_API_BASE_URL", "IMAGE", "DRAIN_DELAY_S", "DRAIN_S", "TEMPERATURE", "TOP_P", "TOP_K", "MAX_TOKENS", "THINKING_BUDGET_TOKENS"])) == 0
+    error_message = "extra_env sets ${join(", ", setintersection(keys(var.extra_env), ["LLM_MODE", "DB_API_BASE_URL", "IMAGE", "DRAIN_DELAY_S", "DRAIN_S", "TEMPERATURE", "TOP_P", "TOP_K", "MAX_TOKENS", "THINKING_BUDGET_TOKENS"]))}; llm_mode, db_api_base_url, chat_api_image, shutdown and generation set these."
   }
 
   validation {
     condition     = alltrue([for key in keys(var.extra_env) : !can(regex("(_TOKEN|_KEY|PASSWORD|SECRET)$", key))])
     error_message = "extra_env has a key that names a credential; it would stand in the Terraform state in the clear. Put it into a Kubernetes Secret."
+  }
+}
+
+variable "generation" {
+  description = "How answers are sampled, and how long thoughts and answers may be in tokens; what is left out is the model's own entry of service_chat/models.toml. The variables of the same names in capitals."
+  type = object({
+    temperature            = optional(number)
+    top_p                  = optional(number)
+    top_k                  = optional(number)
+    max_tokens             = optional(number)
+    thinking_budget_tokens = optional(number)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = coalesce(var.generation.temperature, 0) >= 0 && coalesce(var.generation.temperature, 0) <= 2
+    error_message = "generation.temperature is ${coalesce(var.generation.temperature, 0)}; it must be from 0 (greedy) to 2."
+  }
+
+  validation {
+    condition     = coalesce(var.generation.top_p, 1) > 0 && coalesce(var.generation.top_p, 1) <= 1
+    error_message = "generation.top_p is ${coalesce(var.generation.top_p, 1)}; it must be above 0 and up to 1."
+  }
+
+  validation {
+    condition = alltrue([for name, least in { top_k = 0, max_tokens = 1, thinking_budget_tokens = 0 } :
+      coalesce(var.generation[name], least) >= least && floor(coalesce(var.generation[name], least)) == coalesce(var.generation[name], least)
+    ])
+    error_message = "generation has top_k ${coalesce(var.generation.top_k, 0)}, max_tokens ${coalesce(var.generation.max_tokens, 1)} and thinking_budget_tokens ${coalesce(var.generation.thinking_budget_tokens, 0)}; they must be whole numbers, max_tokens from 1 and the others from 0."
   }
 }
 

@@ -9,7 +9,7 @@ variables {
   probes          = { startup_budget_s = 61, startup_period_s = 2 }
   shutdown        = { drain_delay_s = 5, drain_s = 20 }
   rollout         = { progress_deadline_s = 62 }
-  extra_env       = { MAX_TOKENS = "64" }
+  extra_env       = { LLM_PARALLEL = "2" }
 }
 
 run "chat_api_alone_is_six_documents" {
@@ -48,9 +48,24 @@ run "environment_is_in_the_pod_template_in_one_order" {
 
   assert {
     condition = [for item in yamldecode(output.documents["Deployment/chat-api"].yaml).spec.template.spec.containers[0].env : item.name] == [
-      "DB_API_BASE_URL", "DRAIN_DELAY_S", "DRAIN_S", "IMAGE", "LLM_MODE", "MAX_TOKENS",
+      "DB_API_BASE_URL", "DRAIN_DELAY_S", "DRAIN_S", "IMAGE", "LLM_MODE", "LLM_PARALLEL",
     ]
     error_message = "the list of variables is another"
+  }
+}
+
+run "generation_settings_at_their_edges_are_accepted_and_named_in_capitals" {
+  command = plan
+  variables {
+    generation = { temperature = 0, top_p = 1, top_k = 0, max_tokens = 1, thinking_budget_tokens = 0 }
+  }
+
+  assert {
+    condition = {
+      for item in yamldecode(output.documents["Deployment/chat-api"].yaml).spec.template.spec.containers[0].env :
+      item.name => item.value if contains(["TEMPERATURE", "TOP_P", "TOP_K", "MAX_TOKENS", "THINKING_BUDGET_TOKENS"], item.name)
+    } == { TEMPERATURE = "0", TOP_P = "1", TOP_K = "0", MAX_TOKENS = "1", THINKING_BUDGET_TOKENS = "0" }
+    error_message = "the environment has others"
   }
 }
 

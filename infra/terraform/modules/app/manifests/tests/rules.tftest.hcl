@@ -53,6 +53,36 @@ run "extra_env_credential_is_refused" {
   expect_failures = [var.extra_env]
 }
 
+run "extra_env_key_of_a_generation_setting_is_refused" {
+  command = plan
+  variables { extra_env = { MAX_TOKENS = "64" } }
+  expect_failures = [var.extra_env]
+}
+
+run "temperature_above_two_is_refused" {
+  command = plan
+  variables { generation = { temperature = 2.1 } }
+  expect_failures = [var.generation]
+}
+
+run "top_p_of_zero_is_refused" {
+  command = plan
+  variables { generation = { top_p = 0 } }
+  expect_failures = [var.generation]
+}
+
+run "half_a_token_is_refused" {
+  command = plan
+  variables { generation = { max_tokens = 1.5 } }
+  expect_failures = [var.generation]
+}
+
+run "answer_without_tokens_is_refused" {
+  command = plan
+  variables { generation = { max_tokens = 0 } }
+  expect_failures = [var.generation]
+}
+
 run "patient_image_without_tag_is_refused" {
   command = plan
   variables { patient_api_image = "localhost:5000/carepath-patient-api" }
