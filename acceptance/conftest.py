@@ -7,6 +7,7 @@ import pytest
 
 from gate.context import Gate
 from gate.criteria import threshold
+from gate.diagnosis.exchanges import pod_of
 from gate.diagnosis.health import health_verdict
 from gate.diagnosis.hpa import hpa_verdict
 from gate.diagnosis.identity import identity_findings
@@ -41,13 +42,14 @@ def snapshot(gate: Gate, rollout: Waited) -> Snapshot:
 
 
 @pytest.fixture(scope="session")
-def measured(gate: Gate, rollout: Waited, snapshot: Snapshot, pods: Sequence[Pod]) -> Snapshot:
+def measured(gate: Gate, rollout: Waited, snapshot: Snapshot) -> Snapshot:
     """A Snapshot with the figures of the pods, from before the gate's own questions load them.
 
     A deploy that has failed already is told so at once, without waiting for figures that fresh pods do not have yet.
     """
     cluster = gate.target.cluster
-    if rollout.verdict.status not in {Status.PASS, Status.WARN} or _fails(gate, snapshot, gate.greet(pods)):
+    complete = rollout.verdict.status in {Status.PASS, Status.WARN}
+    if not complete or _fails(gate, snapshot, gate.greet(gate.ready_pods(snapshot))):
         return gate.snapshot()
 
     def worse(snapshot: Snapshot) -> Verdict:
@@ -71,32 +73,41 @@ def _fails(gate: Gate, snapshot: Snapshot, greeting: Greeting) -> bool:
 
 
 @pytest.fixture(scope="session")
-def pods(gate: Gate, snapshot: Snapshot) -> Sequence[Pod]:
-    """The ready pods of the newest revision: each of them is asked."""
-    return gate.ready_pods(snapshot)
-
-
-@pytest.fixture(scope="session")
-def metrics_before(gate: Gate, pods: Sequence[Pod], measured: Snapshot) -> Sequence[PodMetrics]:  # noqa: ARG001  # first
+def metrics_before(gate: Gate, measured: Snapshot) -> Sequence[PodMetrics]:
     """What every pod's /metrics counted before the gate's own questions."""
-    return gate.metrics(pods)
+    return gate.metrics(gate.ready_pods(measured))
 
 
 @pytest.fixture(scope="session")
-def answers(gate: Gate, pods: Sequence[Pod], metrics_before: Sequence[PodMetrics]) -> Interview:  # noqa: ARG001  # first
-    """What every pod and the Service answered."""
-    return gate.ask(pods, samples=gate.target.acceptance.latency_samples, through_service=True)
-
-
-@pytest.fixture(scope="session")
-def readings(
+def questioned(
     gate: Gate,
-    pods: Sequence[Pod],
-    metrics_before: Sequence[PodMetrics],
-    answers: Interview,  # noqa: ARG001  # the second reading is from after the questions
-) -> Readings:
+    measured: Snapshot,
+    metrics_before: Sequence[PodMetrics],  # noqa: ARG001  # the first reading is from before the questions
+) -> tuple[Sequence[Pod], Interview]:
+    """The pods asked and what came back, once the figures at rest are there."""
+    return gate.question(measured, samples=gate.target.acceptance.latency_samples)
+
+
+@pytest.fixture(scope="session")
+def pods(questioned: tuple[Sequence[Pod], Interview]) -> Sequence[Pod]:
+    """The ready pods of the newest revision: each of them was asked."""
+    return questioned[0]
+
+
+@pytest.fixture(scope="session")
+def answers(questioned: tuple[Sequence[Pod], Interview]) -> Interview:
+    """What every pod and the Service answered."""
+    return questioned[1]
+
+
+@pytest.fixture(scope="session")
+def readings(gate: Gate, questioned: tuple[Sequence[Pod], Interview], metrics_before: Sequence[PodMetrics]) -> Readings:
     """What every pod's /metrics counted before and after the gate's own questions."""
-    return Readings(before=tuple(metrics_before), after=gate.metrics(pods))
+    pods, _ = questioned
+    asked = {pod.name for pod in pods}
+    return Readings(
+        before=tuple(each for each in metrics_before if pod_of(each.reply) in asked), after=gate.metrics(pods)
+    )
 
 
 @pytest.fixture(scope="session")

@@ -183,6 +183,26 @@ class Gate:
                 chats, service, patients=settings.test_mrns, samples=samples, budget_s=settings.latency_budget_s
             )
 
+    def question(self, snapshot: Snapshot, *, samples: int) -> tuple[tuple[Pod, ...], Interview]:
+        """Ask every ready pod and the Service; return the pods that were asked to the end, and what came back.
+
+        A pod that the autoscaler takes away meanwhile could not answer, and that is no fault of it: those that stay are
+        asked anew. Ends, because each round needs fewer pods wanted than the one before.
+
+        Args:
+            snapshot: says which pods are ready.
+            samples: warm triage answers over all pods.
+        """
+        from gate.diagnosis.ownership import scaled_in
+
+        while True:
+            pods = self.ready_pods(snapshot)
+            answers = self.ask(pods, samples=samples, through_service=True)
+            after = self.reader.snapshot()
+            if not scaled_in(snapshot, after, deployment=self.target.cluster.deployment, pods=pods):
+                return pods, answers
+            snapshot = after
+
     def greet(self, pods: Sequence[Pod]) -> Greeting:
         """Ask every pod for health and identity, and the Service for its health: nothing that loads them."""
         with self._chats(pods, through_service=True) as (chats, service):

@@ -5,6 +5,8 @@ another Deployment may carry the same. The newest revision is the ReplicaSet who
 (annotation ``deployment.kubernetes.io/revision``); an older ReplicaSet that was rolled back to gets that number anew.
 """
 
+from collections.abc import Sequence
+
 from gate.records import Deployment, Owner, Pod, ReplicaSet, Snapshot
 
 #: A pod in one of these phases has ended; its controller does not count it and starts another one.
@@ -49,3 +51,22 @@ def old_pods(snapshot: Snapshot, deployment: Deployment, newest: ReplicaSet) -> 
 def counted(pods: tuple[Pod, ...]) -> tuple[Pod, ...]:
     """Return the pods that the ReplicaSet counts as its replicas: neither ended nor being deleted."""
     return tuple(each for each in pods if each.phase not in ENDED and not each.terminating)
+
+
+def scaled_in(earlier: Snapshot, later: Snapshot, *, deployment: str, pods: Sequence[Pod]) -> tuple[str, ...]:
+    """Return which of the pods left because fewer are wanted now: an autoscaler's or a person's doing, and no fault.
+
+    None where more of them left than that explains, or where the revision changed: then something else happened.
+
+    Args:
+        earlier: when the pods were chosen.
+        later: now.
+        deployment: whose pods they are.
+        pods: those chosen.
+    """
+    before, now = earlier.deployment(deployment), later.deployment(deployment)
+    if before is None or now is None or before.revision != now.revision:
+        return ()
+    staying = {pod.name for pod in counted(later.pods)}
+    left = tuple(pod.name for pod in pods if pod.name not in staying)
+    return left if len(left) <= (before.desired or 0) - (now.desired or 0) else ()

@@ -1,17 +1,20 @@
 """The run's view of a target: what is meant to run, what is read once, who is asked, and the report's header."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from gate.context import Gate, IntendedImage, header_of
+from gate.observing import Interview
 from gate.readers import registry
 from gate.readers.errors import NotFound, Unreachable
-from gate.records import Desired, ImageFacts, Snapshot
+from gate.records import Desired, ImageFacts, Pod, Snapshot
 from gate.target import Target, load_target
 from tests.diagnosis import factories as make
 
@@ -223,3 +226,56 @@ def test_header_without_a_cluster_names_none() -> None:
     assert (header.server, header.context, header.namespace) == (None, None, None)
     assert header.image == "localhost:5000/carepath-chat-api:v9"
     assert reader.reads == 0
+
+
+def _of(desired: int, *pods: Pod, revision: int = 2) -> Snapshot:
+    return make.healthy_snapshot(deployments=(make.deployment(desired=desired, revision=revision),), pods=pods)
+
+
+class Asking(Gate):
+    """A view that notes who was asked, and gives the same empty answer."""
+
+    asked: list[tuple[str, ...]]
+
+    def ask(self, pods: Sequence[Pod], *, samples: int, through_service: bool = False) -> Interview:
+        """Note who was asked."""
+        assert (samples, through_service) == (20, True)
+        self.asked.append(tuple(pod.name for pod in pods))
+        return Interview(health=(), identities=(), answers=())
+
+
+def _asked(before: Snapshot, *after: Snapshot) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
+    gate = Asking(target=load_target("local", ROOT), root=ROOT)
+    later = iter(after)
+    gate.reader = cast("Any", SimpleNamespace(snapshot=lambda: next(later)))
+    gate.asked = []
+    pods, _ = gate.question(before, samples=20)
+    return gate.asked, tuple(pod.name for pod in pods)
+
+
+ONE, TWO, THREE = (make.pod(f"{make.NEW_REPLICA_SET}-{letter}") for letter in "abc")
+
+
+def test_pods_that_the_autoscaler_took_away_are_not_judged() -> None:
+    """A pod that leaves in the middle of its questions is no fault; those that stay are asked anew."""
+    going = replace(THREE, deleted_at=make.NOW)
+    asked, judged = _asked(_of(3, ONE, TWO, THREE), _of(2, ONE, TWO, going), _of(2, ONE, TWO))
+    assert asked == [(ONE.name, TWO.name, THREE.name), (ONE.name, TWO.name)]
+    assert judged == (ONE.name, TWO.name)
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        pytest.param(_of(3, ONE, TWO, THREE), id="all stayed"),
+        pytest.param(_of(3, ONE, TWO), id="one is gone and still wanted"),
+        pytest.param(_of(2, ONE), id="more are gone than are no longer wanted"),
+        pytest.param(_of(2, ONE, TWO, revision=3), id="another deploy"),
+        pytest.param(make.healthy_snapshot(deployments=()), id="the Deployment is gone"),
+    ],
+)
+def test_pods_that_left_otherwise_stay_under_judgement(after: Snapshot) -> None:
+    """A pod that died, or went with another deploy, is not excused."""
+    asked, judged = _asked(_of(3, ONE, TWO, THREE), after)
+    assert asked == [judged]
+    assert judged == (ONE.name, TWO.name, THREE.name)
