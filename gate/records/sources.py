@@ -25,7 +25,7 @@ class Setting:
     """One environment variable that the service reads, from ``service_chat/settings.schema.json``.
 
     ``type`` is the JSON schema's word (``string``, ``integer``, ``number``, ``boolean``); the exclusive bounds stand
-    apart because a float's neighbour has no name. ``format`` is the schema's (``uri``, ``path``), empty if none.
+    apart because a float's neighbour has no name. ``format`` is the schema's (``uri``, ``password``), empty if none.
     """
 
     key: str

@@ -41,6 +41,10 @@ IMAGES = (
         CHAT_API,
         (("VERSION", "2.0.0"), ("DOWNLOAD_MODEL", "true"), ("MODEL", "SmolLM2-135M-Instruct")),
     ),
+    # The checklist's other way: the same service, and the model comes at first start.
+    ImageSpec(
+        "carepath-chat-api", "v2.0-option-b", CHAT_API, (("VERSION", "2.0.0"), ("MODEL", "SmolLM2-135M-Instruct"))
+    ),
 )
 
 

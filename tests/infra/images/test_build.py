@@ -161,7 +161,10 @@ def test_inputs_of_an_image_follow_its_arguments(spec: ImageSpec) -> None:
     ("names", "expected"),
     [
         ([], [spec.name for spec in build.IMAGES]),
-        (["carepath-chat-api"], ["carepath-chat-api:v1.0", "carepath-chat-api:v2.0"]),
+        (
+            ["carepath-chat-api"],
+            ["carepath-chat-api:v1.0", "carepath-chat-api:v2.0", "carepath-chat-api:v2.0-option-b"],
+        ),
         (["carepath-chat-api:v2.0"], ["carepath-chat-api:v2.0"]),
     ],
 )
@@ -176,7 +179,7 @@ def test_selected_image_that_does_not_exist_is_refused() -> None:
         selected(["carepath-chat", "carepath-chat-api"])
     assert str(caught.value) == (
         "no image is called carepath-chat; there are "
-        "carepath-patient-api:v1.0, carepath-chat-api:v1.0, carepath-chat-api:v2.0"
+        "carepath-patient-api:v1.0, carepath-chat-api:v1.0, carepath-chat-api:v2.0, carepath-chat-api:v2.0-option-b"
     )
 
 

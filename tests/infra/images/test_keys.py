@@ -10,11 +10,11 @@ from infra.images.keys import NEVER_COPIED, context_files, context_key, key
 from infra.paths import PROJECT
 
 MODELS = """
-[models.small.source]
+[[models.small.sources]]
 kind = "pypi"
 package = "llm-small"
 version = "1.0"
-[models.large.source]
+[[models.large.sources]]
 kind = "huggingface"
 repository = "example/large"
 """
@@ -85,6 +85,7 @@ def test_contexts_of_the_images_have_what_a_build_needs() -> None:
         "carepath-patient-api:v1.0",
         "carepath-chat-api:v1.0",
         "carepath-chat-api:v2.0",
+        "carepath-chat-api:v2.0-option-b",
     }
     for spec in build.IMAGES:
         dockerfile = (spec.context / "Dockerfile").read_text(encoding="utf-8")

@@ -9,6 +9,7 @@ module "manifests" {
   generation      = var.generation
   resources       = var.resources
   autoscaling     = var.autoscaling
+  model_cache     = var.model_cache
 
   probes = {
     # transformers reads 8 GB of bf16 weights in 3 to 5 s from the page cache; from a gp3 root volume at its base rate of
@@ -21,8 +22,9 @@ module "manifests" {
     drain_s       = 20
   }
   rollout = {
-    # The first pull of an image with 8 GB of weights counts as no progress.
-    progress_deadline_s = 1200
+    # The first pull of an image with 8 GB of weights counts as no progress; nor does, without them in the image, their
+    # download (model_cache.download_budget_s).
+    progress_deadline_s = 1500
   }
   service_annotations = {
     # The default of 60 s, written out: the service's deadline has to stay below it.

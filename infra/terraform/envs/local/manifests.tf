@@ -10,6 +10,7 @@ module "manifests" {
   generation        = var.generation
   resources         = var.resources
   autoscaling       = var.autoscaling
+  model_cache       = var.model_cache
 
   probes = {
     # The image is on the node's own disk and SmolLM2 loads in under a second; the rest is Python's start on a busy core.

@@ -68,3 +68,18 @@ variable "autoscaling" {
   })
   nullable = false
 }
+
+variable "model_cache" {
+  description = "Where an image without the model keeps what it fetches at first start; see modules/app/manifests. Default: the image brings the model."
+  type = object({
+    kind              = optional(string, "none")
+    size_gib          = optional(number, 0)
+    storage_class     = optional(string)
+    host_path         = optional(string)
+    access_mode       = optional(string, "ReadWriteMany")
+    download_budget_s = optional(number, 900)
+    token_secret      = optional(string)
+  })
+  default  = {}
+  nullable = false
+}

@@ -63,8 +63,8 @@ variable "extra_env" {
   }
 
   validation {
-    condition     = length(setintersection(keys(var.extra_env), ["LLM_MODE", "DB_API_BASE_URL", "IMAGE", "DRAIN_DELAY_S", "DRAIN_S", "TEMPERATURE", "TOP_P", "TOP_K", "MAX_TOKENS", "THINKING_BUDGET_TOKENS"])) == 0
-    error_message = "extra_env sets ${join(", ", setintersection(keys(var.extra_env), ["LLM_MODE", "DB_API_BASE_URL", "IMAGE", "DRAIN_DELAY_S", "DRAIN_S", "TEMPERATURE", "TOP_P", "TOP_K", "MAX_TOKENS", "THINKING_BUDGET_TOKENS"]))}; llm_mode, db_api_base_url, chat_api_image, shutdown and generation set these."
+    condition     = length(setintersection(keys(var.extra_env), ["LLM_MODE", "DB_API_BASE_URL", "IMAGE", "DRAIN_DELAY_S", "DRAIN_S", "DOWNLOAD_MODEL", "MODEL_CACHE_DIR", "TEMPERATURE", "TOP_P", "TOP_K", "MAX_TOKENS", "THINKING_BUDGET_TOKENS"])) == 0
+    error_message = "extra_env sets ${join(", ", setintersection(keys(var.extra_env), ["LLM_MODE", "DB_API_BASE_URL", "IMAGE", "DRAIN_DELAY_S", "DRAIN_S", "DOWNLOAD_MODEL", "MODEL_CACHE_DIR", "TEMPERATURE", "TOP_P", "TOP_K", "MAX_TOKENS", "THINKING_BUDGET_TOKENS"]))}; llm_mode, db_api_base_url, chat_api_image, shutdown, model_cache and generation set these."
   }
 
   validation {
@@ -184,6 +184,65 @@ variable "tmp_size_mib" {
 }
 
 ################################################################################
+# The model: in the image, or fetched at first start
+################################################################################
+
+variable "model_cache" {
+  description = "Where an image without the model keeps what it fetches at first start. kind: none (the image brings the model, nothing is fetched), pod (each pod fetches onto its node's disk) or claim (a PersistentVolumeClaim that the pods share: one fetches, the others find it). size_gib bounds it. storage_class or, on a cluster of one node, host_path is where a claim's volume comes from. download_budget_s is added to the startup budget. token_secret names a Secret whose key `token` holds the hub's token."
+  type = object({
+    kind              = optional(string, "none")
+    size_gib          = optional(number, 0)
+    storage_class     = optional(string)
+    host_path         = optional(string)
+    access_mode       = optional(string, "ReadWriteMany")
+    download_budget_s = optional(number, 900) # the checklist's 5 to 15 minutes
+    token_secret      = optional(string)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = contains(["none", "pod", "claim"], var.model_cache.kind)
+    error_message = "model_cache.kind is \"${var.model_cache.kind}\"; it must be none, pod or claim."
+  }
+
+  validation {
+    condition     = var.model_cache.kind == "none" || var.model_cache.size_gib >= 1
+    error_message = "model_cache.size_gib is ${var.model_cache.size_gib}; a cache of the kind ${var.model_cache.kind} needs room for the model and a tenth more, at least 1 GiB (Qwen3-4B Q4_K_M: 3)."
+  }
+
+  validation {
+    condition     = var.model_cache.kind != "claim" || (var.model_cache.storage_class == null) != (var.model_cache.host_path == null)
+    error_message = "model_cache of the kind claim needs either storage_class (for example efs) or, on a cluster of one node, host_path: got ${coalesce(var.model_cache.storage_class, "no storage_class")} and ${coalesce(var.model_cache.host_path, "no host_path")}."
+  }
+
+  validation {
+    condition     = contains(["ReadWriteMany", "ReadWriteOnce"], var.model_cache.access_mode)
+    error_message = "model_cache.access_mode is \"${var.model_cache.access_mode}\"; it must be ReadWriteMany or ReadWriteOnce: the first pod has to write the model."
+  }
+
+  validation {
+    condition     = var.model_cache.kind != "claim" || var.model_cache.access_mode != "ReadWriteOnce" || var.autoscaling.max_replicas == 1
+    error_message = "model_cache.access_mode is ReadWriteOnce and autoscaling.max_replicas is ${var.autoscaling.max_replicas}: such a volume is attached to one node, and a pod on another waits for it for ever. Take ReadWriteMany with a class that can do it (EFS; EBS cannot), kind = \"pod\", or one replica."
+  }
+
+  validation {
+    condition     = var.model_cache.download_budget_s >= 1
+    error_message = "model_cache.download_budget_s is ${var.model_cache.download_budget_s}; it must be at least 1: without time for the download the startup probe kills every pod in the middle of it."
+  }
+
+  validation {
+    condition     = var.model_cache.host_path == null || startswith(coalesce(var.model_cache.host_path, "-"), "/")
+    error_message = "model_cache.host_path is \"${coalesce(var.model_cache.host_path, "null")}\"; it must be an absolute path on the node, of a folder that user 10001 may write to."
+  }
+
+  validation {
+    condition     = var.model_cache.token_secret == null || can(regex("^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$", coalesce(var.model_cache.token_secret, "-")))
+    error_message = "model_cache.token_secret is \"${coalesce(var.model_cache.token_secret, "null")}\"; it must be the name of a Secret, never a token: this text stands in the state."
+  }
+}
+
+################################################################################
 # Start, health, end
 ################################################################################
 
@@ -240,8 +299,8 @@ variable "rollout" {
   }
 
   validation {
-    condition     = var.rollout.progress_deadline_s > var.probes.startup_budget_s
-    error_message = "rollout.progress_deadline_s (${var.rollout.progress_deadline_s}) must exceed probes.startup_budget_s (${var.probes.startup_budget_s}): a pod that may still start would be reported as stuck."
+    condition     = var.rollout.progress_deadline_s > var.probes.startup_budget_s + (var.model_cache.kind == "none" ? 0 : var.model_cache.download_budget_s)
+    error_message = "rollout.progress_deadline_s (${var.rollout.progress_deadline_s}) must exceed probes.startup_budget_s (${var.probes.startup_budget_s})${var.model_cache.kind == "none" ? "" : " and model_cache.download_budget_s (${var.model_cache.download_budget_s}) together"}: a pod that may still start would be reported as stuck."
   }
 }
 

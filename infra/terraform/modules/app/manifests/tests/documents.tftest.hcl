@@ -48,7 +48,7 @@ run "environment_is_in_the_pod_template_in_one_order" {
 
   assert {
     condition = [for item in yamldecode(output.documents["Deployment/chat-api"].yaml).spec.template.spec.containers[0].env : item.name] == [
-      "DB_API_BASE_URL", "DRAIN_DELAY_S", "DRAIN_S", "IMAGE", "LLM_MODE", "LLM_PARALLEL",
+      "DB_API_BASE_URL", "DOWNLOAD_MODEL", "DRAIN_DELAY_S", "DRAIN_S", "IMAGE", "LLM_MODE", "LLM_PARALLEL", "MODEL_CACHE_DIR",
     ]
     error_message = "the list of variables is another"
   }

@@ -172,3 +172,84 @@ run "service_annotation_with_a_space_is_refused" {
   variables { service_annotations = { "idle timeout" = "60" } }
   expect_failures = [var.service_annotations]
 }
+
+run "model_cache_of_an_unknown_kind_is_refused" {
+  command = plan
+  variables {
+    rollout     = { progress_deadline_s = 3600 }
+    model_cache = { kind = "disk", size_gib = 4 }
+  }
+  expect_failures = [var.model_cache]
+}
+
+run "model_cache_without_room_is_refused" {
+  command = plan
+  variables {
+    rollout     = { progress_deadline_s = 3600 }
+    model_cache = { kind = "pod" }
+  }
+  expect_failures = [var.model_cache]
+}
+
+run "claim_without_class_and_path_is_refused" {
+  command = plan
+  variables {
+    rollout     = { progress_deadline_s = 3600 }
+    model_cache = { kind = "claim", size_gib = 4 }
+  }
+  expect_failures = [var.model_cache]
+}
+
+run "access_mode_that_nobody_can_write_with_is_refused" {
+  command = plan
+  variables {
+    rollout     = { progress_deadline_s = 3600 }
+    model_cache = { kind = "claim", size_gib = 4, storage_class = "efs", access_mode = "ReadOnlyMany" }
+  }
+  expect_failures = [var.model_cache]
+}
+
+run "volume_of_one_node_for_several_replicas_is_refused" {
+  command = plan
+  variables {
+    rollout     = { progress_deadline_s = 3600 }
+    model_cache = { kind = "claim", size_gib = 4, storage_class = "gp3", access_mode = "ReadWriteOnce" }
+  }
+  expect_failures = [var.model_cache]
+}
+
+run "download_without_time_is_refused" {
+  command = plan
+  variables {
+    rollout     = { progress_deadline_s = 3600 }
+    model_cache = { kind = "pod", size_gib = 4, download_budget_s = 0 }
+  }
+  expect_failures = [var.model_cache]
+}
+
+run "host_path_that_is_relative_is_refused" {
+  command = plan
+  variables {
+    rollout     = { progress_deadline_s = 3600 }
+    model_cache = { kind = "claim", size_gib = 4, host_path = "models" }
+  }
+  expect_failures = [var.model_cache]
+}
+
+run "token_in_place_of_its_secret_is_refused" {
+  command = plan
+  variables {
+    rollout     = { progress_deadline_s = 3600 }
+    model_cache = { kind = "pod", size_gib = 4, token_secret = "hf_ABC" }
+  }
+  expect_failures = [var.model_cache]
+}
+
+run "progress_deadline_within_the_download_is_refused" {
+  command = plan
+  variables {
+    rollout     = { progress_deadline_s = 160 }
+    model_cache = { kind = "pod", size_gib = 4, download_budget_s = 100 }
+  }
+  expect_failures = [var.rollout]
+}
