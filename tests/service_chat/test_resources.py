@@ -17,6 +17,29 @@ def _tree(root: Path, files: dict[str, str]) -> Path:
     return root
 
 
+#: cpu.stat of a pod with four busy threads and a limit of 300m, after 8.5 s, and memory.stat of the idle mock (most
+#: lines that say 0 left out); both recorded 2026-11-22 in containers of the embedded cluster, cgroup v1.
+RECORDED_CPU_STAT = "nr_periods 85\nnr_throttled 79\nthrottled_time 4913472993\nnr_bursts 0\nburst_time 0\n"
+RECORDED_MEMORY_STAT = """\
+cache 8192
+rss 42287104
+workingset_refault_file 2
+pgpgin 13549
+pgpgout 3223
+pgfault 14401
+inactive_anon 42246144
+active_anon 12288
+active_file 8192
+hierarchical_memory_limit 1073741824
+hierarchical_memsw_limit 1073741824
+total_cache 8192
+total_rss 42287104
+total_inactive_anon 42246144
+total_active_anon 12288
+total_active_file 8192
+"""
+
+
 @pytest.mark.parametrize(
     ("files", "cores"),
     [
@@ -59,6 +82,7 @@ def test_usable_threads_no_quota_is_every_cpu(tmp_path: Path, monkeypatch: pytes
         ),
         ({"cpu.stat": "usage_usec 5\nuser_usec 3\nsystem_usec 2\n"}, Throttling(0, 0, 0.0)),
         ({"cpu/cpu.stat": "nr_periods 7\nnr_throttled 1\nthrottled_time 12000000\n"}, Throttling(7, 1, 0.012)),
+        ({"cpu/cpu.stat": RECORDED_CPU_STAT}, Throttling(85, 79, 4.913472993)),
         ({}, Throttling(0, 0, 0.0)),
     ],
 )
@@ -81,6 +105,7 @@ def test_throttling_reads_both_cgroup_versions(tmp_path: Path, files: dict[str, 
             },
             ContainerMemory(202375168, 4194304, 92274688),
         ),
+        ({"memory/memory.stat": RECORDED_MEMORY_STAT}, ContainerMemory(42287104, 0, 8192)),
         ({}, None),
     ],
 )
