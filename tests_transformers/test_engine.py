@@ -200,13 +200,17 @@ def test_transformers_thoughts_past_their_budget_are_closed(engine: Transformers
     assert sum(count > 40 for count in counts) <= 1
 
 
-def test_transformers_samples_within_what_is_asked(qwen3: TransformersEngine) -> None:
-    """top_k 1 is greedy at any temperature: the sampling reaches the library, and the folder's own does not."""
-    prompt = qwen3.render(CAPITAL)
-    first = Sampling(temperature=2.0, top_p=1, top_k=1, min_p=0)
-    limit = Limit(time.monotonic() + PATIENCE_S)
-    sampled = qwen3.generate(prompt, sampling=first, max_tokens=16, stop=(), limit=limit)
-    assert sampled.text == say(qwen3, prompt, max_tokens=16).text
+def test_transformers_samples_as_it_is_asked(smollm2: TransformersEngine) -> None:
+    """The sampling reaches the library: the first of 49,152 tokens at any temperature, or any of them at a high one."""
+    prompt = smollm2.render(CAPITAL)
+
+    def sampled(top_k: int) -> str:
+        chosen = Sampling(temperature=2.0, top_p=1, top_k=top_k, min_p=0)
+        limit = Limit(time.monotonic() + PATIENCE_S)
+        return smollm2.generate(prompt, sampling=chosen, max_tokens=16, stop=(), limit=limit).text
+
+    assert sampled(top_k=1) == "The capital of France is Paris."
+    assert sampled(top_k=0) != "The capital of France is Paris."
 
 
 def test_transformers_leaves_the_event_loop_free(smollm2: TransformersEngine) -> None:
