@@ -1,22 +1,22 @@
 """What acceptance looks at: the settled rollout, and what every pod and the Service answered."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 
 import pytest
 
+from gate.collecting import pod_logs
 from gate.context import Gate
 from gate.criteria import threshold
+from gate.diagnosis.answers import model_verdict
 from gate.diagnosis.exchanges import pod_of
 from gate.diagnosis.health import health_verdict
 from gate.diagnosis.hpa import hpa_verdict
 from gate.diagnosis.identity import identity_findings
-from gate.diagnosis.resources import usage_verdict
+from gate.diagnosis.resources import at_rest, usage_verdict
 from gate.observing import Greeting, Interview
-from gate.readers.errors import NotFound
-from gate.records import LogTail, Pod, PodMetrics, Readings, Snapshot
+from gate.records import Answer, Identity, LogTail, PatientRecords, Pod, PodMetrics, Readings, Snapshot
 from gate.verdict import Status, Verdict
-from gate.waiting import Waited, wait_for_figures, wait_for_rollout
+from gate.waiting import Waited, is_waited_for, wait_for_figures, wait_for_rollout
 
 
 @pytest.fixture(scope="session")
@@ -42,27 +42,54 @@ def snapshot(gate: Gate, rollout: Waited) -> Snapshot:
 
 
 @pytest.fixture(scope="session")
-def measured(gate: Gate, rollout: Waited, snapshot: Snapshot) -> Snapshot:
+def first() -> list[Answer]:
+    """What pods answered while their figures were waited for; empty where nothing had to be waited for."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def measured(gate: Gate, rollout: Waited, snapshot: Snapshot, first: list[Answer]) -> Snapshot:
     """A Snapshot with the figures of the pods, from before the gate's own questions load them.
 
-    A deploy that has failed already is told so at once, without waiting for figures that fresh pods do not have yet.
+    A deploy that has failed already is told so at once, without waiting for figures that fresh pods do not have yet:
+    where they have none, each pod is asked two questions first, and what is averaged over that time does not count.
     """
-    cluster = gate.target.cluster
-    complete = rollout.verdict.status in {Status.PASS, Status.WARN}
-    if not complete or _fails(gate, snapshot, gate.greet(gate.ready_pods(snapshot))):
+    pods = gate.ready_pods(snapshot)
+    if rollout.verdict.status not in {Status.PASS, Status.WARN} or _fails(gate, snapshot, gate.greet(pods)):
         return gate.snapshot()
-
-    def worse(snapshot: Snapshot) -> Verdict:
-        names = {"deployment": cluster.deployment, "container": cluster.container}
-        usage = usage_verdict(snapshot, **names)
-        if usage.status is Status.INCONCLUSIVE:
-            return usage
-        target = threshold("HPA-1", "cpu_target")
-        return hpa_verdict(snapshot, hpa=cluster.hpa, cpu_target_percent=target, **names)
-
-    figures = wait_for_figures(gate.reader.snapshot, worse)
+    figures = gate.reader.snapshot()
+    if is_waited_for(_worse(gate, figures)):
+        first += gate.ask_first(pods)
+        asked = gate.reader.snapshot()
+        if _model_verdict(gate, pods, gate.greet(pods).identities, first).status is Status.FAIL:
+            return gate.snapshot()
+        figures = wait_for_figures(
+            gate.reader.snapshot, lambda snapshot: _worse(gate, at_rest(snapshot, asked.read_at))
+        )
     gate.use_snapshot(figures)  # the one that the diagnostics bundle shows
     return figures
+
+
+def _worse(gate: Gate, snapshot: Snapshot) -> Verdict:
+    """Return what lacks figures of the pods, else HPA-1."""
+    cluster = gate.target.cluster
+    names = {"deployment": cluster.deployment, "container": cluster.container}
+    usage = usage_verdict(snapshot, **names)
+    if usage.status is Status.INCONCLUSIVE:
+        return usage
+    return hpa_verdict(snapshot, hpa=cluster.hpa, cpu_target_percent=threshold("HPA-1", "cpu_target"), **names)
+
+
+def _model_verdict(
+    gate: Gate, pods: Sequence[Pod], identities: Sequence[Identity], answers: Sequence[Answer]
+) -> Verdict:
+    return model_verdict(
+        identities,
+        answers,
+        expected_model=gate.target.model.name,
+        pods=[pod.name for pod in pods],
+        expected_sha256=gate.expected_sha256(),
+    )
 
 
 def _fails(gate: Gate, snapshot: Snapshot, greeting: Greeting) -> bool:
@@ -74,7 +101,7 @@ def _fails(gate: Gate, snapshot: Snapshot, greeting: Greeting) -> bool:
 
 @pytest.fixture(scope="session")
 def metrics_before(gate: Gate, measured: Snapshot) -> Sequence[PodMetrics]:
-    """What every pod's /metrics counted before the gate's own questions."""
+    """What every pod's /metrics counted before the gate's own questions, but for the first two of a fresh pod."""
     return gate.metrics(gate.ready_pods(measured))
 
 
@@ -83,9 +110,10 @@ def questioned(
     gate: Gate,
     measured: Snapshot,
     metrics_before: Sequence[PodMetrics],  # noqa: ARG001  # the first reading is from before the questions
+    first: list[Answer],
 ) -> tuple[Sequence[Pod], Interview]:
     """The pods asked and what came back, once the figures at rest are there."""
-    return gate.question(measured, samples=gate.target.acceptance.latency_samples)
+    return gate.question(measured, samples=gate.target.acceptance.latency_samples, before=first)
 
 
 @pytest.fixture(scope="session")
@@ -111,13 +139,18 @@ def readings(gate: Gate, questioned: tuple[Sequence[Pod], Interview], metrics_be
 
 
 @pytest.fixture(scope="session")
+def diagnoses(gate: Gate, pods: Sequence[Pod], answers: Interview) -> Sequence[Answer]:
+    """All answers, with as many to the question for the diagnosis as QLT-1's claim needs."""
+    return (*answers.answers, *gate.ask_for_diagnoses(pods, answers.answers))
+
+
+@pytest.fixture(scope="session")
+def records(gate: Gate, snapshot: Snapshot) -> PatientRecords:
+    """What the patient API holds of the target's test patients."""
+    return gate.patient_records(snapshot)
+
+
+@pytest.fixture(scope="session")
 def logs(gate: Gate, pods: Sequence[Pod], answers: Interview) -> Sequence[LogTail]:  # noqa: ARG001  # asked first
-    """The log of every pod since it started, read after the questions, and of the instance before a restart."""
-    container = gate.target.cluster.container
-    tails = [gate.reader.logs(pod.name, container) for pod in pods]
-    for pod in pods:
-        status = pod.status(container)
-        if status is not None and status.restarts:
-            with suppress(NotFound):  # the node may have removed it since
-                tails.append(gate.reader.logs(pod.name, container, previous=True))
-    return tails
+    """The logs of every container of the pods, read after the questions, and of the instance before a restart."""
+    return pod_logs(gate.reader, pods)

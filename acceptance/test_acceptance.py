@@ -12,12 +12,14 @@ from gate.diagnosis.health import health_verdict
 from gate.diagnosis.hpa import hpa_verdict
 from gate.diagnosis.latency import latency_verdict
 from gate.diagnosis.logs import log_verdict
+from gate.diagnosis.privacy import privacy_verdict
+from gate.diagnosis.quality import Rates, quality_verdict
 from gate.diagnosis.resources import resources_verdict
 from gate.diagnosis.rollout import digest_verdict
 from gate.diagnosis.throttling import ThrottlingLimits
 from gate.diagnosis.user_reports import user_report_verdict
-from gate.observing import Interview
-from gate.records import LogTail, Pod, Readings, Snapshot
+from gate.observing import DIAGNOSIS_QUESTION, Interview
+from gate.records import Answer, LogTail, PatientRecords, Pod, Readings, Snapshot
 from gate.waiting import Waited
 
 # A fixture's time is that of the first test which wants it: the rollout may take rollout_timeout_s, the questions
@@ -61,6 +63,7 @@ def test_every_pod_answers_with_the_model(gate: Gate, pods: Sequence[Pod], answe
             answers.answers,
             expected_model=gate.target.model.name,
             pods=[pod.name for pod in pods],
+            expected_sha256=gate.expected_sha256(),
         )
     )
 
@@ -77,11 +80,57 @@ def test_latency_stays_under_target(gate: Gate, answers: Interview) -> None:
     )
 
 
+@pytest.mark.criterion("QLT-1")
+def test_answers_are_complete_and_name_the_diagnosis(
+    gate: Gate, diagnoses: Sequence[Answer], answers: Interview, records: PatientRecords
+) -> None:
+    """Answers are complete, leak no thought, and name the recorded diagnosis, at the target's rates."""
+    wanted = gate.target.quality
+    gate.judge(
+        quality_verdict(
+            diagnoses,
+            answers.identities,
+            diagnosis_question=DIAGNOSIS_QUESTION,
+            records=records,
+            rates=Rates(
+                complete=wanted.complete_rate,
+                diagnosis=wanted.diagnosis_rate,
+                confidence=threshold("QLT-1", "confidence"),
+                ends=frozenset(wanted.complete_ends),
+            ),
+        )
+    )
+
+
 @pytest.mark.criterion("LOG-1")
 def test_logs_hold_no_errors(gate: Gate, pods: Sequence[Pod], logs: Sequence[LogTail], answers: Interview) -> None:
     """No errors in the logs; the model's loading is confirmed by /version."""
+    cluster = gate.target.cluster
     gate.judge(
-        log_verdict(logs, answers.identities, pods=[pod.name for pod in pods], namespace=gate.target.cluster.namespace)
+        log_verdict(
+            logs,
+            answers.identities,
+            pods=[pod.name for pod in pods],
+            container=cluster.container,
+            namespace=cluster.namespace,
+        )
+    )
+
+
+@pytest.mark.criterion("LOG-2")
+def test_logs_hold_no_patient_data(
+    gate: Gate, pods: Sequence[Pod], logs: Sequence[LogTail], answers: Interview, records: PatientRecords
+) -> None:
+    """No patient data and no credential in the logs; what is found is never shown."""
+    gate.judge(
+        privacy_verdict(
+            logs,
+            answers.answers,
+            pods=[pod.name for pod in pods],
+            patients=gate.target.acceptance.test_mrns,
+            records=records,
+            namespace=gate.target.cluster.namespace,
+        )
     )
 
 

@@ -155,6 +155,9 @@ class Cause(StrEnum):
     MODEL_CANNED = "model.canned_answers"
     MODEL_IMPLAUSIBLE_TIMING = "model.implausible_timing"
     MODEL_EMPTY_ANSWER = "model.empty_answer"
+    MODEL_THINKING_UNFINISHED = "model.thinking_unfinished"
+    MODEL_THOUGHT_LEAKED = "model.thought_leaked"
+    MODEL_DIAGNOSIS_MISSING = "model.diagnosis_missing"
     MODEL_CUT_SHORT = "model.cut_short"
     MODEL_ARCHITECTURE = "model.unknown_architecture"
     CONTRACT_VIOLATED = "contract.violated"
@@ -167,6 +170,8 @@ class Cause(StrEnum):
     # Logs
     LOG_ERRORS = "log.errors"
     LOG_LOAD_UNCONFIRMED = "log.load_unconfirmed"
+    LOG_PATIENT_DATA = "log.patient_data"
+    LOG_SECRET = "log.secret"  # noqa: S105  # the name of a cause, not a secret
 
     # Terraform plan
     PLAN_UNEXPECTED_CHANGE = "plan.unexpected_change"

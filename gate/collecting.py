@@ -1,11 +1,13 @@
-"""Reads what a diagnostics bundle needs beyond the Snapshot: the ends of the app's logs, of every container.
+"""Reads the app's logs, of every container and of the instance before a restart.
 
-Called when something already went wrong, perhaps with the cluster itself: it reads little, gives up at once when the
-API server does not answer, and says what is missing instead of raising. What may be shown of a log is the bundle's
-business.
+For judging (LOG-1, LOG-2) all of them, and what cannot be read raises: a log nobody read is no clean log. For a
+diagnostics bundle little, because something already went wrong, perhaps with the cluster itself: it gives up at once
+when the API server does not answer, and says what is missing instead of raising. What may be shown of a log is the
+bundle's business.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -39,6 +41,19 @@ class Logs:
 
     tails: tuple[LogTail, ...]
     missing: tuple[str, ...]
+
+
+def pod_logs(reader: LogReader, pods: Sequence[Pod]) -> tuple[LogTail, ...]:
+    """Return the logs of every container of these pods since it started, and of the instance before a restart.
+
+    Raises:
+        ReadError: one could not be read; what was never written, or was removed by the node since, is left out.
+    """
+    tails: list[LogTail] = []
+    for pod, container, previous in _wanted(pods):
+        with suppress(NotFound):
+            tails.append(reader.logs(pod.name, container, previous=previous))
+    return tuple(tails)
 
 
 def app_logs(reader: LogReader, snapshot: Snapshot, *, deployment: str) -> Logs:

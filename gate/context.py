@@ -10,10 +10,19 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from gate.criteria import DRILLS
-from gate.observing import Greeting, Interview, greet, interview
+from gate.observing import (
+    DIAGNOSIS_QUESTION,
+    Greeting,
+    Interview,
+    diagnosis_answers,
+    first_answers,
+    greet,
+    interview,
+)
 from gate.report.provenance import provenance
 from gate.report.run import Header
 from gate.verdict import Status
@@ -25,7 +34,7 @@ if TYPE_CHECKING:
     from gate.criteria import Tier
     from gate.readers.chat import ChatClient
     from gate.readers.cluster import ClusterReader
-    from gate.records import Desired, Pod, PodMetrics, Snapshot
+    from gate.records import Answer, Desired, PatientRecords, Pod, PodMetrics, Snapshot
     from gate.report.run import Run
     from gate.target import Target
     from gate.verdict import Verdict
@@ -169,21 +178,36 @@ class Gate:
 
         return service_url(self.snapshot(), self.target.cluster)
 
-    def ask(self, pods: Sequence[Pod], *, samples: int, through_service: bool = False) -> Interview:
+    def ask(
+        self,
+        pods: Sequence[Pod],
+        *,
+        samples: int,
+        through_service: bool = False,
+        before: Sequence[Answer] = (),
+    ) -> Interview:
         """Ask every pod by itself over a port-forward, and the Service's address for its health if wanted.
 
         Args:
             pods: the ready pods to ask.
             samples: warm triage answers over all pods.
             through_service: also ask the way users go, where there is one.
+            before: what ``ask_first`` brought already.
         """
         settings = self.target.acceptance
         with self._chats(pods, through_service=through_service) as (chats, service):
             return interview(
-                chats, service, patients=settings.test_mrns, samples=samples, budget_s=settings.latency_budget_s
+                chats,
+                service,
+                patients=settings.test_mrns,
+                samples=samples,
+                budget_s=settings.latency_budget_s,
+                before=before,
             )
 
-    def question(self, snapshot: Snapshot, *, samples: int) -> tuple[tuple[Pod, ...], Interview]:
+    def question(
+        self, snapshot: Snapshot, *, samples: int, before: Sequence[Answer] = ()
+    ) -> tuple[tuple[Pod, ...], Interview]:
         """Ask every ready pod and the Service; return the pods that were asked to the end, and what came back.
 
         A pod that the autoscaler takes away meanwhile could not answer, and that is no fault of it: those that stay are
@@ -192,16 +216,78 @@ class Gate:
         Args:
             snapshot: says which pods are ready.
             samples: warm triage answers over all pods.
+            before: what ``ask_first`` brought already; of no use once other pods are asked.
         """
+        from gate.diagnosis.exchanges import pod_of
         from gate.diagnosis.ownership import scaled_in
 
         while True:
             pods = self.ready_pods(snapshot)
-            answers = self.ask(pods, samples=samples, through_service=True)
+            same = {pod_of(each.reply) for each in before} == {pod.name for pod in pods}
+            answers = self.ask(pods, samples=samples, through_service=True, before=before if same else ())
             after = self.reader.snapshot()
             if not scaled_in(snapshot, after, deployment=self.target.cluster.deployment, pods=pods):
                 return pods, answers
             snapshot = after
+
+    def ask_first(self, pods: Sequence[Pod]) -> tuple[Answer, ...]:
+        """Ask every pod its first two questions."""
+        with self._chats(pods, through_service=False) as (chats, _):
+            return first_answers(chats, patients=self.target.acceptance.test_mrns)
+
+    def ask_for_diagnoses(self, pods: Sequence[Pod], asked: Sequence[Answer]) -> tuple[Answer, ...]:
+        """Ask for as many more diagnoses as QLT-1's claim needs; none where it cannot pass any more.
+
+        Args:
+            pods: the ready pods to ask.
+            asked: the answers so far.
+        """
+        wanted = self.target.quality.diagnosis_samples
+        missing = wanted - sum(each.query == DIAGNOSIS_QUESTION for each in asked)
+        hopeless = any(each.reply.status != HTTPStatus.OK or each.llm_mode == "mock" for each in asked)
+        if missing <= 0 or hopeless:
+            return ()
+        with self._chats(pods, through_service=False) as (chats, _):
+            return diagnosis_answers(
+                chats,
+                patients=self.target.acceptance.test_mrns,
+                samples=missing,
+                budget_s=self.target.quality.budget_s,
+            )
+
+    def patient_records(self, snapshot: Snapshot) -> PatientRecords:
+        """Return the records of the target's test patients, or why they are not known."""
+        from gate.readers.chat import pod_transport
+        from gate.readers.errors import Denied, NotFound, ReadError
+        from gate.readers.patients import patient_records
+        from gate.records import PatientRecords
+
+        cluster = self.target.cluster
+        try:
+            records = patient_records(
+                snapshot,
+                self.target.acceptance.test_mrns,
+                deployment=cluster.deployment,
+                container=cluster.container,
+                transport=lambda pod, port: pod_transport(self.reader, pod, port, connections=1),
+            )
+        except ReadError as error:
+            return PatientRecords(
+                missing=str(error),
+                out_of_reach=isinstance(error, NotFound),
+                forbidden=isinstance(error, Denied),
+            )
+        return PatientRecords(records=records)
+
+    def expected_sha256(self) -> str:
+        """Return the checksum of the target's model file by the service's catalogue, empty where it lists none."""
+        from gate.readers.errors import ReadError
+        from gate.readers.models import MODELS, model_facts
+
+        try:
+            return model_facts(self.target.model.name, self.root / MODELS).sha256
+        except ReadError:
+            return ""
 
     def greet(self, pods: Sequence[Pod]) -> Greeting:
         """Ask every pod for health and identity, and the Service for its health: nothing that loads them."""

@@ -14,13 +14,21 @@ from typing import Protocol, Self
 
 from gate.records import Answer, Identity, Reply
 
+#: The one whose answer must name what the record says (QLT-1); the checklist's own.
+DIAGNOSIS_QUESTION = "What is my current diagnosis?"
+
 #: Each asks for something else in the patient's summary, so that one text cannot answer all of them.
 QUESTIONS: tuple[str, ...] = (
-    "What is my current diagnosis?",
+    DIAGNOSIS_QUESTION,
     "Which medications do I take?",
     "When should I seek urgent care?",
 )
 
+
+#: Of each pod before anything else: two, so that they differ in question and patient.
+FIRST_QUESTIONS = 2
+
+_OK = 200
 
 #: Users that keep asking while a rollout runs: few, so that they measure the rollout and not the load. Every second one
 #: connects anew for each request, as most of a load balancer's clients do.
@@ -84,6 +92,7 @@ def interview(
     patients: Sequence[str],
     samples: int,
     budget_s: float,
+    before: Sequence[Answer] = (),
     clock: Callable[[], float] = time.monotonic,
 ) -> Interview:
     """Ask every pod for health, identity and triage answers, and the Service for its health.
@@ -94,18 +103,59 @@ def interview(
         patients: MRNs of synthetic patients.
         samples: warm triage answers wanted over all pods; each pod gets an equal share and one cold question before.
         budget_s: no further warm round starts after this many seconds; what is missing shows in the count.
+        before: what ``first_answers`` brought already, the cold questions among it; they are not asked again.
         clock: monotonic seconds.
     """
     greeting = greet(pods, service)
     # Each pod gets a cycle of its own: a shared one would ask three pods three questions each for ever.
-    asked = [(chat, itertools.islice(rounds(patients), number, None)) for number, chat in enumerate(pods)]
-    answers = [replace(chat.ask(*next(questions)), cold=True) for chat, questions in asked]
+    begun = FIRST_QUESTIONS if before else 0
+    asked = [(chat, itertools.islice(rounds(patients), number + begun, None)) for number, chat in enumerate(pods)]
+    answers = list(before) or [replace(chat.ask(*next(questions)), cold=True) for chat, questions in asked]
     started = clock()
     for _ in range(-(-samples // len(pods)) if pods else 0):
         if clock() - started > budget_s:
             break
         answers += [chat.ask(*next(questions)) for chat, questions in asked]
     return Interview(health=greeting.health, identities=greeting.identities, answers=tuple(answers))
+
+
+def first_answers(pods: Sequence[Chat], *, patients: Sequence[str]) -> tuple[Answer, ...]:
+    """Ask each pod its first questions, about two things and two patients: one text for all of them shows at once."""
+    answers: list[Answer] = []
+    for number, chat in enumerate(pods):
+        questions = itertools.islice(rounds(patients), number, number + FIRST_QUESTIONS)
+        own = [chat.ask(*pair) for pair in questions]
+        answers += [replace(own[0], cold=True), *own[1:]]
+    return tuple(answers)
+
+
+def diagnosis_answers(
+    pods: Sequence[Chat],
+    *,
+    patients: Sequence[str],
+    samples: int,
+    budget_s: float,
+    clock: Callable[[], float] = time.monotonic,
+) -> tuple[Answer, ...]:
+    """Ask for the diagnosis, of pods and patients in turn; none after a question that got no answer.
+
+    Args:
+        pods: one client per pod.
+        patients: MRNs of synthetic patients.
+        samples: how many questions.
+        budget_s: none starts after this many seconds; what is missing shows in the count.
+        clock: monotonic seconds.
+    """
+    answers: list[Answer] = []
+    started = clock()
+    while pods and len(answers) < samples and clock() - started < budget_s:
+        turn = len(answers)
+        # Each pod is asked about every patient, also where there are as many of one as of the other.
+        patient = patients[(turn // len(pods) + turn % len(pods)) % len(patients)]
+        answers.append(pods[turn % len(pods)].ask(patient, DIAGNOSIS_QUESTION))
+        if answers[-1].reply.status != _OK:
+            break
+    return tuple(answers)
 
 
 @dataclass

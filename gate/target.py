@@ -115,6 +115,24 @@ class Acceptance(_Section):
     request_timeout_s: Annotated[float, Field(gt=0)] = 60.0
 
 
+class Quality(_Section):
+    """What QLT-1 asks of the answers; a rate is a share of them, 0 to 1."""
+
+    # 12 answers of which 11 are right claim 80 % with the confidence that criteria.toml asks for.
+    diagnosis_samples: Annotated[int, Field(ge=1)] = Field(
+        default=12, description="questions for the diagnosis, at least"
+    )
+    diagnosis_rate: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.8, description="share that must name the recorded diagnosis; 0: not judged"
+    )
+    complete_rate: Annotated[float, Field(gt=0, le=1)] = Field(default=0.8, description="share that must be complete")
+    complete_ends: tuple[Literal["stop", "length"], ...] = Field(
+        default=("stop",), min_length=1, description="finish reasons that count as complete"
+    )
+    # What the questions beyond LAT-1's may take: acceptance as a whole stays under five minutes.
+    budget_s: Annotated[float, Field(gt=0)] = 60.0
+
+
 class Container(_Section):
     """What the container tier needs beside the image."""
 
@@ -141,6 +159,7 @@ class Target(_Section):
     nodes: Nodes | None = None
     model: Model
     acceptance: Acceptance
+    quality: Quality = Quality()
     container: Container | None = Field(default=None, description="none: no container tier")
     load: Load = Load()
 

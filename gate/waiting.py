@@ -139,15 +139,18 @@ def wait_for_figures(
     deadline = clock() + timeout_s
     snapshot = read()
     while clock() < deadline:
-        verdict = judge(snapshot)
-        busy = verdict.status is Status.FAIL and verdict.cause is Cause.HPA_AT_MAXIMUM
-        unknown = verdict.status is Status.INCONCLUSIVE and verdict.cause is not Cause.GATE_FORBIDDEN
-        if not (busy or unknown):
+        if not is_waited_for(judge(snapshot)):
             break
         sleep(POLL_S)
         with suppress(Unreachable):
             snapshot = read()
     return snapshot
+
+
+def is_waited_for(verdict: Verdict) -> bool:
+    """Return whether a verdict on the pods' figures may become another one by waiting."""
+    busy = verdict.status is Status.FAIL and verdict.cause is Cause.HPA_AT_MAXIMUM
+    return busy or (verdict.status is Status.INCONCLUSIVE and verdict.cause is not Cause.GATE_FORBIDDEN)
 
 
 def with_last_words(snapshot: Snapshot, verdict: Verdict, read_log: ReadLog, *, deployment: str) -> Verdict:

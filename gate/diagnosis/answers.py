@@ -5,12 +5,14 @@ Three independent proofs: what the pod declares (``identity``), whether its answ
 adversary. Whether an answer is right is never judged; its text leaves no trace but length, token count and a hash.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 
 from gate.causes import Cause
 from gate.diagnosis import likeness
 from gate.diagnosis.exchanges import (
     OK,
+    THINK_LESS,
     answer_evidence,
     asked,
     exchange_evidence,
@@ -32,12 +34,20 @@ _CRITERION = "LLM-1"
 #: Answers of one kind shown as evidence; the rest is counted.
 _SHOWN = 4
 
+#: Thoughts between their marks (Qwen3's chat template opens them itself, so that only the end may be there).
+_THOUGHTS = re.compile(r"^(?:(?!<think>).)*</think>|<think>.*?(?:</think>|$)", re.DOTALL | re.IGNORECASE)
+
 #: Answers to different questions from which "picked from a list" can be told from "two happened to be alike".
 _MIN_FOR_LIST = 4
 
 
 def model_verdict(
-    identities: Sequence[Identity], answers: Sequence[Answer], *, expected_model: str, pods: Sequence[str]
+    identities: Sequence[Identity],
+    answers: Sequence[Answer],
+    *,
+    expected_model: str,
+    pods: Sequence[str],
+    expected_sha256: str = "",
 ) -> Verdict:
     """Judge LLM-1.
 
@@ -46,16 +56,17 @@ def model_verdict(
         answers: triage answers, of pods and possibly through the Service.
         expected_model: the target's model, as the service's catalogue names it.
         pods: every pod that must have declared itself and answered.
+        expected_sha256: of the model's file in that catalogue; empty where it lists none.
     """
     declared = [each for each in identities if was_asked(each.reply)]
     known = [each for each in answers if was_asked(each.reply)]
-    good = [each for each in known if each.reply.status == OK and each.response.strip()]
+    good = [each for each in known if each.reply.status == OK and _words(each)]
     findings = [
         *_nobody(pods, expected_model),
-        *identity_findings(declared, expected_model),
+        *identity_findings(declared, expected_model, expected_sha256),
         *mode_findings(good, expected_model),
         *_failed(known),
-        *_empty(known),
+        *_silent(known),
         *_one_token(good),
         *_canned(good, pods),
         *timing_findings(good),
@@ -117,21 +128,41 @@ def _failed_alike(group: Sequence[Reply], total: int) -> Finding:
     )
 
 
-def _empty(known: Sequence[Answer]) -> tuple[Finding, ...]:
-    empty = [each for each in known if each.reply.status == OK and not each.response.strip()]
-    if not empty:
-        return ()
-    spent = any(each.finish_reason == "length" for each in empty)
-    why = ": every token of the budget went into thinking" if spent else ""
-    return (
-        Finding(
-            Status.FAIL,
+def _silent(known: Sequence[Answer]) -> tuple[Finding, ...]:
+    """Return the answers without a word: those whose tokens all went into thinking, and those that are just empty."""
+    wordless = [each for each in known if each.reply.status == OK and not _words(each)]
+    thinking = [each for each in wordless if each.finish_reason == "length" or each.response.strip()]
+    empty = [each for each in wordless if each not in thinking]
+    found = (
+        (
+            thinking,
+            Cause.MODEL_THINKING_UNFINISHED,
+            " without a word: all its tokens went into thoughts",
+            THINK_LESS,
+        ),
+        (
+            empty,
             Cause.MODEL_EMPTY_ANSWER,
-            f"{speakers(each.reply for each in empty)} gave {count(len(empty), 'empty answer')}{why}.",
-            tuple(answer_evidence(each) for each in empty[:_SHOWN]),
-            "Raise MAX_TOKENS above THINKING_BUDGET_TOKENS, so that tokens are left for the answer.",
+            " without a word, and not for want of tokens",
+            "Read the service's log for the trace ids of these answers: the model ended at once.",
         ),
     )
+    return tuple(
+        Finding(
+            Status.FAIL,
+            cause,
+            f"{speakers(each.reply for each in which)} gave {count(len(which), 'answer')} of {len(known)}{what}.",
+            tuple(answer_evidence(each) for each in which[:_SHOWN]),
+            remedy,
+        )
+        for which, cause, what, remedy in found
+        if which
+    )
+
+
+def _words(answer: Answer) -> str:
+    """Return what is left of an answer outside of its thoughts, closed ones and one that never closes."""
+    return _THOUGHTS.sub("", answer.response).strip()
 
 
 def _one_token(good: Sequence[Answer]) -> tuple[Finding, ...]:

@@ -4,6 +4,7 @@ Tells a failure of the service from the gate's own trouble: a pod that the gate 
 it is unknown. The text of questions and answers never enters a sentence or a piece of evidence here.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -29,7 +30,10 @@ class Refusal:
     remedy: str
 
 
-#: The service's own words for why it did not answer (the ``detail`` of its error body), and what they mean.
+#: What a token limit that ends inside the thoughts calls for.
+THINK_LESS = "Lower THINKING_BUDGET_TOKENS below MAX_TOKENS (or raise both), so that tokens are left for the answer."
+
+#: Patterns of the service's own words for why it did not answer (its error body's ``detail``), and what they mean.
 _DETAILS: tuple[tuple[str, Refusal], ...] = (
     (
         "the patient api",
@@ -38,6 +42,7 @@ _DETAILS: tuple[tuple[str, Refusal], ...] = (
             "Correct DB_API_BASE_URL (the patient API listens on 8001), or mend the patient API.",
         ),
     ),
+    (r"answer is empty \(.*\b[1-9]\d* thinking", Refusal(Cause.MODEL_THINKING_UNFINISHED, THINK_LESS)),
     (
         "answer is empty",
         Refusal(
@@ -102,7 +107,7 @@ def refusal(reply: Reply) -> Refusal:
             Cause.REQUEST_REFUSED, "Add replicas or raise MAX_QUEUE, and find out who else asks the service."
         )
     said = reply.error.lower()
-    meant = next((each for words, each in _DETAILS if words in said), None)
+    meant = next((each for words, each in _DETAILS if re.search(words, said)), None)
     return meant or Refusal(
         Cause.REQUEST_FAILED, f"Read the log of {asked(reply)} from {reply.started_at:%H:%M:%S} UTC on."
     )

@@ -14,17 +14,20 @@ from gate.records import Answer, Identity
 from gate.verdict import Evidence, Finding, Status
 
 _MOCK = "mock"
+_ONE_FILE = "llama.cpp"
+_HASH_CHARS = 12
 
 #: Declarations shown as evidence; the rest is counted.
 _SHOWN = 4
 
 
-def identity_findings(declared: Sequence[Identity], expected: str) -> tuple[Finding, ...]:
+def identity_findings(declared: Sequence[Identity], expected: str, sha256: str = "") -> tuple[Finding, ...]:
     """Return what the declarations of the pods have against the target's model.
 
     Args:
         declared: what came back from /version, of pods that could be asked.
         expected: the target's model, as the service's catalogue names it.
+        sha256: of that model's file in the catalogue; empty where it lists none.
     """
     spoke = [each for each in declared if each.reply.status == OK]
     mock = [each for each in spoke if _MOCK in {each.llm_mode, each.engine}]
@@ -37,6 +40,7 @@ def identity_findings(declared: Sequence[Identity], expected: str) -> tuple[Find
         _misdeclared(other, Cause.MODEL_WRONG, _runs(other), expected),
         _misdeclared(unnamed, Cause.MODEL_UNKNOWN, "did not say which model it runs", expected),
         _unloaded([each for each in right if each.loaded is not True], expected),
+        _other_file(right, expected, sha256),
         _weights(right, expected),
     )
     return (*(each for each in found if each is not None), *_silent(declared))
@@ -114,6 +118,28 @@ def _unloaded(which: Sequence[Identity], expected: str) -> Finding | None:
         "the first callers wait for the load.",
         tuple(declaration_evidence(each) for each in which[:_SHOWN]),
         "Point the readiness probe at /ready, which is 503 until the model is loaded.",
+    )
+
+
+def _other_file(right: Sequence[Identity], expected: str, sha256: str) -> Finding | None:
+    """Return the finding for pods that name the model and loaded another file than the catalogue's.
+
+    Only llama.cpp loads the catalogue's one file; other engines load a folder, whose files have hashes of their own.
+    """
+    other = [
+        each
+        for each in right
+        if sha256 and each.engine == _ONE_FILE and each.model_sha256 and each.model_sha256 != sha256
+    ]
+    if not other:
+        return None
+    return Finding(
+        Status.FAIL,
+        Cause.MODEL_WRONG,
+        f"{speakers(each.reply for each in other)} loaded another file than the catalogue's {expected}: its SHA-256 "
+        f"begins with {(other[0].model_sha256 or '')[:_HASH_CHARS]}, not {sha256[:_HASH_CHARS]}.",
+        tuple(declaration_evidence(each) for each in other[:_SHOWN]),
+        f"Put the file of service_chat/models.toml in place, whose SHA-256 is {sha256}.",
     )
 
 

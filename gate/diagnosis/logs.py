@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from gate.causes import Cause
 from gate.diagnosis.exchanges import OK, exchange_evidence, outcome, pod_of, unasked_findings, was_asked
+from gate.diagnosis.log_patterns import DEPENDENCY, PATTERNS, Pattern
 from gate.diagnosis.wording import count, names
 from gate.records import Identity, LogTail
 from gate.verdict import Evidence, Finding, Status, Verdict, judged, passed
@@ -22,8 +23,11 @@ _CRITERION = "LOG-1"
 LOADED_LINE = "Model loaded successfully"
 
 _ERROR_LEVELS = frozenset({"error", "critical", "fatal"})
-#: A level at the start of a plain line, as uvicorn, logging.basicConfig and glog write it.
-_PLAIN_LEVEL = re.compile(r"^\s*(?:\[?(?P<word>ERROR|CRITICAL|FATAL)\]?(?=[:\s|-])|(?P<glog>[EF])\d{4} \d\d:\d\d)")
+#: A level at the start of a plain line, as uvicorn, logging.basicConfig, glog and llama.cpp (``0.00.072.4 E``) do.
+_PLAIN_LEVEL = re.compile(
+    r"^\s*(?:\[?(?P<word>ERROR|CRITICAL|FATAL)\]?(?=[:\s|-])|(?P<glog>[EF])\d{4} \d\d:\d\d"
+    r"|\d+\.\d{2}\.\d{3}\.\d{3} (?P<llama>E) )"
+)
 _TRACEBACK = "Traceback (most recent call last):"
 #: The last line of a traceback: the exception's class. Its message is left out, it may quote anything.
 _EXCEPTION = re.compile(r"^(?P<name>[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning|Timeout))\b")
@@ -34,81 +38,10 @@ _REASON = re.compile(r"^[a-z_]{1,30}$")
 _NAME_CHARS = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
-    """A known line: what it means, in a few words, and what to do about it."""
-
-    name: str
-    expression: re.Pattern[str]
-    cause: Cause
-    remedy: str
-
-
-#: What a log says when the cause is known; looked for in every line, whatever its level. First match wins.
-PATTERNS: tuple[Pattern, ...] = (
-    # transformers' CONFIG_MAPPING refusal (auto_factory.py, since 4.46) and its older KeyError; llama.cpp's llama-arch.
-    Pattern(
-        "unknown model architecture",
-        re.compile(
-            r"does not recognize this architecture|unknown model architecture|KeyError: '(?:qwen3|llama|gemma3)'",
-            re.IGNORECASE,
-        ),
-        Cause.MODEL_ARCHITECTURE,
-        "Raise the engine's version in service_chat/requirements.in (qwen3 needs transformers 4.51 or later).",
-    ),
-    Pattern(
-        "wrong platform (exec format error)",
-        re.compile(r"exec format error", re.IGNORECASE),
-        Cause.IMAGE_WRONG_PLATFORM,
-        "Build the image for the node's platform: docker build --platform linux/amd64.",
-    ),
-    Pattern(
-        "illegal instruction (the engine was built for another CPU)",
-        re.compile(r"illegal instruction|SIGILL", re.IGNORECASE),
-        Cause.IMAGE_WRONG_PLATFORM,
-        "Use an engine build for the node's CPU features, or a node type that has them.",
-    ),
-    Pattern(
-        "out of memory",
-        re.compile(r"std::bad_alloc|Cannot allocate memory|DefaultCPUAllocator: .*memory|^MemoryError|^Killed\s*$"),
-        Cause.CONTAINER_OOM_KILLED,
-        "Compare the memory limit with FIT-1's figure and raise it, or load a smaller quantization.",
-    ),
-    Pattern(
-        "GPU libraries fail",
-        re.compile(
-            r"CUDA (?:error|out of memory|driver)|Found no NVIDIA driver|libcuda\S* .*cannot open", re.IGNORECASE
-        ),
-        Cause.LOG_ERRORS,
-        "Install the CPU build of the engine: these nodes have no GPU.",
-    ),
-    Pattern(
-        "disk full",
-        re.compile(r"No space left on device|\[Errno 28\]"),
-        Cause.LOG_ERRORS,
-        "Give the pod more ephemeral storage, or mount the model instead of downloading it (FIT-3).",
-    ),
-    Pattern(
-        "read-only file system",
-        re.compile(r"Read-only file system|\[Errno 30\]"),
-        Cause.LOG_ERRORS,
-        "Mount an emptyDir at the path that the program writes to.",
-    ),
-    Pattern(
-        "segmentation fault",
-        re.compile(r"Segmentation fault|Fatal Python error", re.IGNORECASE),
-        Cause.LOG_ERRORS,
-        "Go back to the engine version that ran before, and report the crash to its project.",
-    ),
-)
-
-#: Looked for in error lines only: a client that hangs up logs the same words without anything being wrong.
-_DEPENDENCY = Pattern(
-    "a dependency cannot be reached",
-    re.compile(r"Connection refused|ConnectError|ConnectTimeout|Name or service not known|name resolution|patient_api"),
-    Cause.DEPENDENCY_UNREACHABLE,
-    "Check DB_API_BASE_URL (the patient API listens on 8001) and the patient API's pods.",
-)
+#: The service's own words for a question that it could not even begin to answer; a warning to it, because the fault is
+#: another's and trying again helps. The reason is its label for the patient API (service_chat/errors.py).
+_REFUSED, _NO_PATIENT_API = "request refused", "patient_api"
+_REQUEST, _TRIAGE = "request", "/triage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,16 +55,25 @@ class _Hit:
 
 
 def log_verdict(
-    tails: Sequence[LogTail], identities: Sequence[Identity], *, pods: Sequence[str], namespace: str = ""
+    tails: Sequence[LogTail],
+    identities: Sequence[Identity],
+    *,
+    pods: Sequence[str],
+    container: str = "",
+    namespace: str = "",
 ) -> Verdict:
     """Judge LOG-1.
 
+    A question refused because the patient API did not answer is a warning in the log and is counted all the same: FAIL
+    while no question has been answered since the last one, WARN once one has.
+
     Args:
-        tails: logs of the pods' containers, of the running instances and of previous ones. A previous instance's log is
-            evidence of its crash: known fatal lines in it warn where the pod has loaded its model since, and fail where
-            it has not.
+        tails: logs of all the pods' containers, of the running instances and of previous ones. A previous instance's
+            log is evidence of its crash: known fatal lines in it warn where the pod has loaded its model since, and
+            fail where it has not.
         identities: what each pod's /version declared.
         pods: every pod that must have been read.
+        container: the one that has to have written something; empty: any.
         namespace: for the remedies.
     """
     loaded = {pod_of(each.reply) for each in identities if each.reply.status == OK and each.loaded is True}
@@ -142,9 +84,10 @@ def log_verdict(
         *_nobody(pods),
         *_grouped([hit for hit in crashes if hit.tail.pod not in loaded], Status.FAIL, "before it crashed", namespace),
         *_grouped(hits, Status.FAIL, "", namespace),
+        *(finding for tail in current for finding in _without_patient_api(tail, namespace)),
         *_grouped([hit for hit in crashes if hit.tail.pod in loaded], Status.WARN, "before it crashed", namespace),
         *_load_findings(identities, pods),
-        *_unread(current, pods, namespace),
+        *_unread(current, pods, container, namespace),
         *unasked_findings(each.reply for each in identities),
     ]
     return judged(_CRITERION, findings, _pass(current, identities, pods))
@@ -238,7 +181,7 @@ def _line_hit(tail: LogTail, number: int, line: str, record: Mapping[str, object
     else:
         level = _PLAIN_LEVEL.match(line)
         error = level is not None
-        label = f"plain line of level {(level['word'] or level['glog']).lower()}" if level else ""
+        label = f"plain line of level {(level['word'] or level['glog'] or level['llama']).lower()}" if level else ""
     pattern = _pattern(line, error=error)
     if pattern is None and not error:
         return None
@@ -265,26 +208,68 @@ def _exception_name(text: str) -> str:
 
 
 def _pattern(line: str, *, error: bool) -> Pattern | None:
-    candidates = (*PATTERNS, _DEPENDENCY) if error else PATTERNS
+    candidates = (*PATTERNS, DEPENDENCY) if error else PATTERNS
     return next((each for each in candidates if each.expression.search(line)), None)
+
+
+def _without_patient_api(tail: LogTail, namespace: str) -> list[Finding]:
+    """Return what a log says of questions that were refused for want of the patient API."""
+    refused: list[int] = []
+    told = answered_since = 0
+    for number, line in enumerate(tail.lines, start=1):
+        record = _json_record(line) or {}
+        if record.get("event") == _REFUSED and record.get("reason") == _NO_PATIENT_API:
+            refused.append(number)
+            answered_since = 0
+        elif record.get("event") == _REQUEST and record.get("route") == _TRIAGE:
+            told += 1
+            answered_since += record.get("status") == OK
+    if not refused:
+        return []
+    # Below level INFO the log does not tell what was answered; LLM-1 says then whether anything is.
+    lasting = bool(told) and not answered_since
+    since = "none has been answered since" if lasting else f"{answered_since} answered since"
+    first, last = refused[0], refused[-1]
+    at = tail.time(last)
+    scope = f" -n {namespace}" if namespace else ""
+    return [
+        Finding(
+            Status.FAIL if lasting else Status.WARN,
+            Cause.DEPENDENCY_UNREACHABLE,
+            f"Pod {tail.pod} refused {count(len(refused), 'question')} because the patient API did not answer (lines "
+            f"{first} to {last}{f', the last at {at:%H:%M:%S} UTC' if at else ''}), {since}.",
+            (
+                Evidence(
+                    f"Pod/{tail.pod}",
+                    f"log of {tail.container}",
+                    f"{count(len(refused), 'line')} of refusals for {_NO_PATIENT_API}, {since}",
+                    at,
+                ),
+            ),
+            f"Check DB_API_BASE_URL (the patient API listens on 8001) and its pods: kubectl get pods,endpoints{scope}",
+        )
+    ]
 
 
 # --- Findings ---------------------------------------------------------------------------------------------------------
 
 
 def _grouped(hits: Iterable[_Hit], status: Status, when: str, namespace: str) -> list[Finding]:
-    groups: dict[str, list[_Hit]] = {}
+    groups: dict[tuple[str, str], list[_Hit]] = {}
     for hit in hits:
-        groups.setdefault(hit.pattern.name if hit.pattern else hit.label, []).append(hit)
+        groups.setdefault((hit.pattern.name if hit.pattern else hit.label, hit.tail.container), []).append(hit)
     # A known pattern is nearer to the root than an error without one.
     ordered = sorted(groups.items(), key=lambda group: (group[1][0].pattern is None, -len(group[1])))
-    return [_finding(name, group, status, when, namespace) for name, group in ordered]
+    return [_finding(name, group, status, when, namespace) for (name, _), group in ordered]
 
 
 def _finding(name: str, group: Sequence[_Hit], status: Status, when: str, namespace: str) -> Finding:
     first = group[0]
     pods = tuple(dict.fromkeys(hit.tail.pod for hit in group))
-    logged = f"{count(len(group), 'line')} in the log of {count(len(pods), 'pod')} ({names(pods)})"
+    logged = (
+        f"{count(len(group), 'line')} in the log of container {first.tail.container} of {count(len(pods), 'pod')} "
+        f"({names(pods)})"
+    )
     moment = f" {when}" if when else ""
     labels = tuple(dict.fromkeys(hit.label for hit in group if hit.label and hit.label != name))
     aside = f" ({names(labels)})" if labels else ""
@@ -301,6 +286,7 @@ def _finding(name: str, group: Sequence[_Hit], status: Status, when: str, namesp
                 f"Pod/{pod}",
                 f"log of {first.tail.container}{' (previous)' if first.tail.previous else ''}",
                 f"{name}: {count(len(mine), 'line')}, first line {mine[0].line}",
+                mine[0].tail.time(mine[0].line),
             )
             for pod in pods
             if (mine := [hit for hit in group if hit.tail.pod == pod])
@@ -338,9 +324,9 @@ def _load_findings(identities: Sequence[Identity], pods: Sequence[str]) -> list[
     return found
 
 
-def _unread(current: Sequence[LogTail], pods: Sequence[str], namespace: str) -> tuple[Finding, ...]:
+def _unread(current: Sequence[LogTail], pods: Sequence[str], container: str, namespace: str) -> tuple[Finding, ...]:
     """Return the pods of which there is no line to judge: an empty log proves nothing."""
-    spoke = {each.pod for each in current if each.lines}
+    spoke = {each.pod for each in current if each.lines and container in {"", each.container}}
     mute = [each for each in pods if each not in spoke]
     if not mute:
         return ()

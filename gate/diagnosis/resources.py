@@ -7,6 +7,8 @@ the containers' diagnosis, throttling is ``throttling``'s.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from gate.causes import Cause
 from gate.diagnosis.deployments import blocked
@@ -27,6 +29,12 @@ CPU_SHARE = 0.95
 #: metrics-server shows a pod after two scrapes, 15 s apart by default (--metric-resolution), and a third may be needed
 #: when the pod started just before one.
 USAGE_LAG_S = 60.0
+
+
+def at_rest(snapshot: Snapshot, since: datetime) -> Snapshot:
+    """Return the snapshot without the figures that average over a time before ``since``, when the gate asked."""
+    usage = [each for each in snapshot.usage if each.at and each.at - timedelta(seconds=each.window_s) >= since]
+    return replace(snapshot, usage=tuple(usage))
 
 
 def usage_verdict(snapshot: Snapshot, *, deployment: str, container: str) -> Verdict:

@@ -158,7 +158,7 @@ class ClusterReader:
             NotFound: no such pod or container, it has not started, or it has no previous instance.
             ReadError: not permitted, or the kubelet cannot be reached.
         """
-        query = {"container": container, "limitBytes": str(LOG_READ_BYTES)}
+        query = {"container": container, "limitBytes": str(LOG_READ_BYTES), "timestamps": "true"}
         if previous:
             query["previous"] = "true"
         if since is not None:
@@ -175,8 +175,22 @@ class ClusterReader:
         truncated = len(body) > limit_bytes or len(body) >= LOG_READ_BYTES
         if len(body) > limit_bytes:
             _, _, body = body[-limit_bytes:].partition(b"\n")
-        lines = tuple(body.decode("utf-8", "replace").splitlines())
-        return LogTail(pod=pod, container=container, previous=previous, lines=lines, truncated=truncated)
+        stamped = [_stamped(line) for line in body.decode("utf-8", "replace").removesuffix("\n").split("\n") if line]
+        return LogTail(
+            pod=pod,
+            container=container,
+            previous=previous,
+            lines=tuple(line for _, line in stamped),
+            truncated=truncated,
+            times=tuple(at for at, _ in stamped),
+        )
+
+
+def _stamped(line: str) -> tuple[datetime | None, str]:
+    """Return a log line and when the node took it in; the rest of a line that was split has no time of its own."""
+    at, found, text = line.partition(" ")
+    time = fields.time({"at": at}, "at") if found else None
+    return (None, line) if time is None else (time, text.rstrip("\r"))
 
 
 # --- Identity ---------------------------------------------------------------------------------------------------------

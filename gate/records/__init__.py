@@ -9,7 +9,7 @@ from gate.records.common import Condition, Owner, Resources
 from gate.records.metrics import PodMetrics, Readings
 from gate.records.network import Endpoint, Service, ServicePort
 from gate.records.nodes import Claim, Node, Quota, StorageClass, Taint
-from gate.records.observations import Answer, Identity, LogTail, Reply
+from gate.records.observations import Answer, Identity, LogTail, PatientRecord, PatientRecords, Reply
 from gate.records.pods import ContainerState, ContainerStatus, Pod, PodUsage
 from gate.records.snapshot import ClusterIdentity, Desired, Event, Snapshot, Unreadable
 from gate.records.sources import ImageFacts, ImageUnread, ModelFacts, Setting, SettingsSchema
@@ -38,6 +38,8 @@ __all__ = [
     "ModelFacts",
     "Node",
     "Owner",
+    "PatientRecord",
+    "PatientRecords",
     "Pod",
     "PodMetrics",
     "PodSpec",

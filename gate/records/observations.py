@@ -65,10 +65,42 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogTail:
-    """The log of one container since it started; ``lines`` are held for judging and never shown verbatim."""
+    """The log of one container since it started; ``lines`` are held for judging and never shown verbatim.
+
+    ``times`` are when the node took the lines in, one for each line; empty where nobody asked for them.
+    """
 
     pod: str
     container: str
     previous: bool
     lines: tuple[str, ...] = field(repr=False)
     truncated: bool = False
+    times: tuple[datetime | None, ...] = ()
+
+    def time(self, line: int) -> datetime | None:
+        """Return when a line (counted from 1) was written, None where that is unknown."""
+        return self.times[line - 1] if 0 < line <= len(self.times) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatientRecord:
+    """What the patient API holds of one of the target's synthetic patients; compared with, never shown."""
+
+    mrn: str = field(repr=False)
+    name: str = field(repr=False)
+    diagnosis: str = field(repr=False)
+    medications: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatientRecords:
+    """The records of the target's test patients, or why they are not known.
+
+    ``missing`` is a sentence without a value, empty where all were read; ``out_of_reach`` says that the patient API is
+    not in the app's namespace, so that nobody expected the gate to read it; ``forbidden`` that a right is missing.
+    """
+
+    records: tuple[PatientRecord, ...] = ()
+    missing: str = ""
+    out_of_reach: bool = False
+    forbidden: bool = False

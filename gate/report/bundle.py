@@ -22,6 +22,7 @@ from gate.records import LogTail, Pod, Snapshot
 from gate.report.phrases import facts, headline, name_and_cause
 from gate.report.run import Run, run_to_json
 from gate.report.text import one_line, showable
+from gate.sensitive import MRN, SSN
 
 #: Below this an e-mail, a ticket or a CI artefact takes the archive without asking (issue trackers refuse from 10 MB).
 LIMIT_BYTES = 5_000_000
@@ -34,12 +35,8 @@ INDEX = "index.md"
 _PER_FILE_BYTES = 400
 
 _HIDDEN = "***"
-#: Medical record numbers, as CarePath writes them and as a hurried person would.
-_MRN = re.compile(r"(?i)\bMRN[-_ ]?\d+")
 _EMAIL = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}\b")
-#: US social security numbers.
-_SSN = re.compile(r"\b\d{3}-\d{2}-\d{4}\b")
-_PATIENT = (_MRN, _EMAIL, _SSN)
+_PATIENT = (MRN.expression, _EMAIL, SSN.expression)
 
 #: Fields of a JSON log line whose value may be a patient's words or name; ``name`` alone is a logger's.
 _PRIVATE_FIELDS = re.compile(

@@ -9,7 +9,7 @@ from gate.causes import Cause
 from gate.diagnosis.logs import log_verdict
 from gate.records import Identity, LogTail
 from gate.verdict import Status, Verdict
-from tests.diagnosis_answers.observations import POD_A, POD_B, identity, log_tail, lost, reply, text
+from tests.diagnosis_answers.observations import POD_A, POD_B, at, identity, log_tail, lost, reply, text
 
 PODS = (POD_A, POD_B)
 NAMESPACE = "carepath-demo"
@@ -50,8 +50,8 @@ def test_json_error_lines_are_grouped_and_counted() -> None:
     verdict = judge(log_tail(refused, refused, pod=POD_A), log_tail(refused, pod=POD_B))
     assert (verdict.status, verdict.cause) == (Status.FAIL, Cause.LOG_ERRORS)
     assert verdict.reason == (
-        f'3 lines in the log of 2 pods ({POD_A}, {POD_B}): level error, event "request refused", reason engine, first '
-        "in line 3."
+        f"3 lines in the log of container chat-api of 2 pods ({POD_A}, {POD_B}): level error, "
+        'event "request refused", reason engine, first in line 3.'
     )
     assert verdict.remedy == f"Read the line: kubectl logs {POD_A} -c chat-api -n {NAMESPACE} | sed -n 3p"
     assert [each.value.rpartition(": ")[2] for each in verdict.evidence] == [
@@ -75,6 +75,7 @@ def test_lines_below_error_pass(level: str) -> None:
         "[CRITICAL] worker exited",
         "FATAL - giving up",
         "E1122 12:00:00.000000       1 main.go:7] failed",
+        "0.00.072.422 E llama_model_load: error loading model: tensor is missing",
     ],
 )
 def test_plain_error_lines_fail(line: str) -> None:
@@ -83,7 +84,9 @@ def test_plain_error_lines_fail(line: str) -> None:
     assert (verdict.status, verdict.cause) == (Status.FAIL, Cause.LOG_ERRORS)
 
 
-@pytest.mark.parametrize("line", ["ERRORS: 0", "no ERROR: here", "E1122 is a postcode", "errors=0", ""])
+@pytest.mark.parametrize(
+    "line", ["ERRORS: 0", "no ERROR: here", "E1122 is a postcode", "errors=0", "0.00.072.422 I E", ""]
+)
 def test_plain_lines_that_only_mention_errors_pass(line: str) -> None:
     """A count of errors that is zero is no error."""
     assert judge(log_tail(line)).status is Status.PASS
@@ -92,7 +95,10 @@ def test_plain_lines_that_only_mention_errors_pass(line: str) -> None:
 def test_traceback_counts_once_and_shows_its_class_only() -> None:
     """Five lines are one problem; the exception's message may quote a patient and is left out."""
     verdict = judge(log_tail(*TRACEBACK, json_line(event="next")))
-    assert verdict.reason == f"1 line in the log of 1 pod ({POD_A}): traceback KeyError, first in line 3."
+    assert (
+        verdict.reason
+        == f"1 line in the log of container chat-api of 1 pod ({POD_A}): traceback KeyError, first in line 3."
+    )
     for word in ("Ada", "hypertension", "diagnosis"):
         assert word not in text(verdict)
 
@@ -100,7 +106,7 @@ def test_traceback_counts_once_and_shows_its_class_only() -> None:
 def test_traceback_at_the_end_of_the_log_counts() -> None:
     """A log that ends inside a traceback ends in one."""
     verdict = judge(log_tail(*TRACEBACK[:2]))
-    assert verdict.reason == f"1 line in the log of 1 pod ({POD_A}): traceback, first in line 3."
+    assert verdict.reason == f"1 line in the log of container chat-api of 1 pod ({POD_A}): traceback, first in line 3."
 
 
 def test_traceback_inside_a_json_line_names_its_class() -> None:
@@ -108,14 +114,17 @@ def test_traceback_inside_a_json_line_names_its_class() -> None:
     line = json_line(level="error", event="unexpected error", exception="\n".join(TRACEBACK))
     verdict = judge(log_tail(line))
     assert verdict.reason == (
-        f'1 line in the log of 1 pod ({POD_A}): level error, event "unexpected error", KeyError, first in line 3.'
+        f'1 line in the log of container chat-api of 1 pod ({POD_A}): level error, event "unexpected error", '
+        "KeyError, first in line 3."
     )
 
 
 def test_sentence_of_an_unknown_event_is_not_shown() -> None:
     """An event that may be a sentence about somebody is counted, not quoted."""
     verdict = judge(log_tail(json_line(level="error", event="Ada Example asked about essential hypertension")))
-    assert verdict.reason == f"1 line in the log of 1 pod ({POD_A}): level error, first in line 3."
+    assert (
+        verdict.reason == f"1 line in the log of container chat-api of 1 pod ({POD_A}): level error, first in line 3."
+    )
     assert "Ada" not in text(verdict)
 
 
@@ -188,7 +197,7 @@ def test_previous_instance_of_a_loaded_pod_warns() -> None:
     verdict = judge(crash)
     assert (verdict.status, verdict.cause) == (Status.WARN, Cause.CONTAINER_OOM_KILLED)
     assert verdict.reason == (
-        f"1 line in the log of 1 pod ({POD_A}) before it crashed: out of memory, first in line 3."
+        f"1 line in the log of container chat-api of 1 pod ({POD_A}) before it crashed: out of memory, first in line 3."
     )
 
 
@@ -224,6 +233,67 @@ def test_version_that_fails_does_not_confirm() -> None:
     failed = Identity(reply=reply(POD_B, path="/version", status=500))
     verdict = judge(identities=(identity(POD_A), failed))
     assert verdict.reason == f"Pod {POD_B} does not confirm that its model is loaded: /version: HTTP 500."
+
+
+def refused() -> str:
+    """Return the line of a question that was refused for want of the patient API."""
+    return json_line(level="warning", event="request refused", reason="patient_api", status=503)
+
+
+def served(status: int) -> str:
+    """Return the line of a question that got this status."""
+    return json_line(event="request", method="POST", route="/triage", status=status, ms=812.0)
+
+
+def test_questions_refused_for_want_of_the_patient_api_fail() -> None:
+    """The service warns, for the fault is another's; users get 503 all the same."""
+    verdict = judge(log_tail(served(200), refused(), served(503), refused(), served(503)))
+    assert (verdict.status, verdict.cause) == (Status.FAIL, Cause.DEPENDENCY_UNREACHABLE)
+    assert verdict.reason == (
+        f"Pod {POD_A} refused 2 questions because the patient API did not answer (lines 4 to 6), "
+        "none has been answered since."
+    )
+    assert verdict.remedy == (
+        "Check DB_API_BASE_URL (the patient API listens on 8001) and its pods: "
+        f"kubectl get pods,endpoints -n {NAMESPACE}"
+    )
+
+
+def test_patient_api_that_came_back_warns() -> None:
+    """A restart of the patient API is told with its count, and does not fail a service that answers again."""
+    verdict = judge(log_tail(refused(), served(503), served(200), served(200)))
+    assert (verdict.status, verdict.cause) == (Status.WARN, Cause.DEPENDENCY_UNREACHABLE)
+    assert verdict.reason == (
+        f"Pod {POD_A} refused 1 question because the patient API did not answer (lines 3 to 3), 2 answered since."
+    )
+
+
+def test_refusals_of_a_full_queue_pass() -> None:
+    """A queue that says no when it is full is at work; ERR-1 and LOD-1 count how often."""
+    full = json_line(level="warning", event="request refused", reason="queue_full", status=429)
+    assert judge(log_tail(full, served(429))).status is Status.PASS
+
+
+def test_sidecar_is_named_with_its_container() -> None:
+    """Every container's log is read, and its errors are not those of the service."""
+    verdict = judge(log_tail(), log_tail(lines=("ERROR: no upstream",), container="proxy"))
+    assert verdict.reason == (
+        f"1 line in the log of container proxy of 1 pod ({POD_A}): plain line of level error, first in line 1."
+    )
+    assert verdict.remedy == f"Read the line: kubectl logs {POD_A} -c proxy -n {NAMESPACE} | sed -n 1p"
+
+
+def test_sidecar_does_not_speak_for_the_service() -> None:
+    """A pod whose service wrote nothing is not known to be good because a sidecar did."""
+    tails = [log_tail(lines=()), log_tail(container="proxy"), log_tail(pod=POD_B)]
+    verdict = log_verdict(tails, (identity(POD_A), identity(POD_B)), pods=PODS, container="chat-api")
+    assert verdict.reason == f"There is no log line to judge of 1 of 2 pods ({POD_A})."
+
+
+def test_line_has_its_time_as_evidence() -> None:
+    """When a line was written stands beside where it stands."""
+    verdict = judge(log_tail("ERROR: x", times=(None, None, at(7))))
+    assert verdict.evidence[0].at == at(7)
 
 
 def test_empty_logs_are_inconclusive() -> None:

@@ -1,5 +1,6 @@
 """LLM-1: identity, failed questions, empty and one-token answers, coverage."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,7 @@ from tests.diagnosis_answers.observations import (
     POD_A,
     POD_B,
     RUNS,
+    SHA256,
     answer,
     identity,
     lost,
@@ -26,12 +28,15 @@ PODS = (POD_A, POD_B)
 
 
 def judge(
-    identities: list[Identity] | None = None, answers: list[Answer] | None = None, pods: tuple[str, ...] = PODS
+    identities: Sequence[Identity] | None = None,
+    answers: list[Answer] | None = None,
+    pods: tuple[str, ...] = PODS,
+    sha256: str = "",
 ) -> Verdict:
     """Judge two healthy pods but for what is given."""
     declared = [identity(POD_A), identity(POD_B)] if identities is None else identities
     said = recorded(RUNS[0], POD_A) + recorded(RUNS[1], POD_B) if answers is None else answers
-    return model_verdict(declared, said, expected_model=MODEL, pods=pods)
+    return model_verdict(declared, said, expected_model=MODEL, pods=pods, expected_sha256=sha256)
 
 
 @pytest.mark.parametrize("run", RUNS)
@@ -134,7 +139,12 @@ def test_full_queue_is_a_refusal() -> None:
 @pytest.mark.parametrize(
     ("status", "words", "cause"),
     [
-        (502, "the model's answer is empty (180 prompt, 128 thinking and 0 answer tokens)", Cause.MODEL_EMPTY_ANSWER),
+        (
+            502,
+            "the model's answer is empty (180 prompt, 128 thinking and 0 answer tokens)",
+            Cause.MODEL_THINKING_UNFINISHED,
+        ),
+        (502, "the model's answer is empty (180 prompt, 0 thinking and 1 answer tokens)", Cause.MODEL_EMPTY_ANSWER),
         (504, "REQUEST_DEADLINE_S passed before the first word of the answer (180 prompt)", Cause.MODEL_CUT_SHORT),
         (503, f"model {MODEL} is not loaded: loading", Cause.PROBE_READY_WITHOUT_MODEL),
         (503, "the deadline passed after 55.0 s in the queue; nothing was computed", Cause.REQUEST_REFUSED),
@@ -146,12 +156,51 @@ def test_words_of_the_service_name_the_cause(status: int, words: str, cause: Cau
     assert (verdict.status, verdict.cause) == (Status.FAIL, cause)
 
 
-def test_empty_answer_says_where_the_tokens_went() -> None:
-    """Incident 28: an empty answer at the token limit spent everything on thinking."""
-    empty = replace(answer(POD_B), response=" ", finish_reason="length", completion_tokens=256)
+@pytest.mark.parametrize("response", [" ", "<think>The patient asks for", "<think>First.</think>\n"])
+def test_answer_of_thoughts_alone_is_unfinished_thinking(response: str) -> None:
+    """Incident 28: nothing but thoughts at the token limit, whether the service cut them off or let them through."""
+    spent = replace(answer(POD_B), response=response, finish_reason="length", completion_tokens=256)
+    verdict = judge(answers=[*recorded(RUNS[0], POD_A), *recorded(RUNS[1], POD_B), spent])
+    assert (verdict.status, verdict.cause) == (Status.FAIL, Cause.MODEL_THINKING_UNFINISHED)
+    assert verdict.reason == (f"Pod {POD_B} gave 1 answer of 25 without a word: all its tokens went into thoughts.")
+    assert verdict.remedy == (
+        "Lower THINKING_BUDGET_TOKENS below MAX_TOKENS (or raise both), so that tokens are left for the answer."
+    )
+
+
+def test_empty_answer_that_ended_by_itself_is_another_fault() -> None:
+    """Tokens were left and the model said nothing: no budget mends that."""
+    empty = replace(answer(POD_B), response="", finish_reason="stop", completion_tokens=0)
     verdict = judge(answers=[*recorded(RUNS[0], POD_A), *recorded(RUNS[1], POD_B), empty])
-    assert (verdict.status, verdict.cause) == (Status.FAIL, Cause.MODEL_EMPTY_ANSWER)
-    assert verdict.reason == f"Pod {POD_B} gave 1 empty answer: every token of the budget went into thinking."
+    assert verdict.cause is Cause.MODEL_EMPTY_ANSWER
+    assert verdict.reason == f"Pod {POD_B} gave 1 answer of 25 without a word, and not for want of tokens."
+
+
+def test_answer_after_its_thoughts_passes() -> None:
+    """A leaked thought is QLT-1's; there is an answer behind it."""
+    leaky = [replace(each, response=f"<think>Hm.</think> {each.response}") for each in recorded(RUNS[0], POD_A)]
+    assert judge(answers=[*leaky, *recorded(RUNS[1], POD_B)]).status is Status.PASS
+
+
+def test_another_file_under_the_right_name_fails() -> None:
+    """A volume with other weights: the name is right, the checksum is not the catalogue's."""
+    verdict = judge(sha256="f" * 64)
+    assert (verdict.status, verdict.cause) == (Status.FAIL, Cause.MODEL_WRONG)
+    assert verdict.reason == (
+        f"Pod {POD_A}, pod {POD_B} loaded another file than the catalogue's {MODEL}: its SHA-256 begins with "
+        "b179c9523d0e, not ffffffffffff."
+    )
+
+
+def test_the_catalogues_own_file_passes() -> None:
+    """The recorded checksum is the catalogue's."""
+    assert judge(sha256=SHA256).status is Status.PASS
+
+
+def test_engine_that_loads_a_folder_has_another_checksum() -> None:
+    """The catalogue's checksum is of a GGUF file, which transformers never reads."""
+    folder = tuple(identity(pod, engine="transformers") for pod in (POD_A, POD_B))
+    assert judge(identities=folder, sha256="f" * 64).status is Status.PASS
 
 
 def test_answers_cut_to_one_token_fail() -> None:

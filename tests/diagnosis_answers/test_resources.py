@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gate.causes import Cause
-from gate.diagnosis.resources import resources_verdict
+from gate.diagnosis.resources import at_rest, resources_verdict
 from gate.records import Readings, Resources, Snapshot, Unreadable
 from gate.verdict import Status, Verdict
 from tests.diagnosis.factories import (
@@ -276,3 +276,16 @@ def test_running_pods_of_which_none_is_ready_are_inconclusive() -> None:
     """Nobody was asked; the metrics API's figures alone do not pass."""
     verdict = judge(healthy_snapshot(), Readings())
     assert (verdict.status, verdict.cause) == (Status.INCONCLUSIVE, Cause.GATE_NOT_MEASURED)
+
+
+def test_figures_that_average_over_the_gates_own_questions_do_not_count() -> None:
+    """Two figures of 15 s: one window began after the last question, the other before it."""
+    snapshot = healthy_snapshot()
+    first, second = snapshot.usage
+    usage = (replace(first, at=ago(5), window_s=15.0), replace(second, at=ago(0), window_s=15.0))
+    assert at_rest(replace(snapshot, usage=usage), ago(16)).usage == usage[1:]
+
+
+def test_figures_without_a_time_are_not_at_rest() -> None:
+    """Nobody knows over what they average."""
+    assert at_rest(using(at=None), ago(3600)).usage[-1].pod != POD_B

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from gate.collecting import MAX_PODS, TAIL_BYTES, app_logs
+import pytest
+
+from gate.collecting import MAX_PODS, TAIL_BYTES, app_logs, pod_logs
 from gate.readers.errors import Denied, NotFound, ReadError, Unreachable
 from gate.records import LogTail, Snapshot
 from tests.diagnosis import factories as make
@@ -15,11 +17,12 @@ class Logs:
     """A reader whose logs are their own names; a pod in ``troubles`` raises."""
 
     troubles: dict[str, ReadError] = field(default_factory=dict)
+    whole: bool = False
     asked: list[tuple[str, str, bool]] = field(default_factory=list)
 
     def logs(self, pod: str, container: str, *, previous: bool = False, limit_bytes: int = 0) -> LogTail:
         """Return the log, or raise."""
-        assert limit_bytes == TAIL_BYTES
+        assert limit_bytes == (0 if self.whole else TAIL_BYTES)
         self.asked.append((pod, container, previous))
         if pod in self.troubles:
             raise self.troubles[pod]
@@ -79,3 +82,14 @@ def test_namespace_without_the_deployment_has_no_logs() -> None:
     reader = Logs()
     assert app_logs(reader, snapshot(), deployment="another").tails == ()
     assert reader.asked == []
+
+
+def test_logs_to_be_judged_are_those_of_every_container_or_an_error() -> None:
+    """What the node has removed is left out; a log that may not be read is no clean log."""
+    pods = snapshot().pods[:2]
+    logs = pod_logs(Logs(whole=True), pods)
+    assert [(each.pod, each.previous) for each in logs] == [(READY, False), (BROKEN, True), (BROKEN, False)]
+    gone = pod_logs(Logs({BROKEN: NotFound("previous terminated container not found")}, whole=True), pods)
+    assert {each.pod for each in gone} == {READY}
+    with pytest.raises(Denied):
+        pod_logs(Logs({READY: Denied("get", "pods/log", "carepath-demo", "no")}, whole=True), pods)

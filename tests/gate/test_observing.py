@@ -5,7 +5,18 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from gate.observing import QUESTIONS, Interview, Traffic, burst, greet, interview, rounds
+from gate.observing import (
+    DIAGNOSIS_QUESTION,
+    QUESTIONS,
+    Interview,
+    Traffic,
+    burst,
+    diagnosis_answers,
+    first_answers,
+    greet,
+    interview,
+    rounds,
+)
 from gate.records import Answer, Identity, Reply
 from tests.diagnosis_answers import observations as make
 
@@ -196,3 +207,54 @@ def test_burst_asks_all_clients_at_once() -> None:
             return super().ask(patient_mrn, query)
 
     assert len(burst([Waiting(name) for name in "abcd"], patients=PATIENTS, requests=4)) == 4
+
+
+def test_first_answers_differ_in_question_and_patient_and_are_not_asked_again() -> None:
+    """What was asked while figures were waited for is the interview's beginning."""
+    pods = [FakeChat("a"), FakeChat("b")]
+    first = first_answers(pods, patients=PATIENTS)
+    assert [(each.reply.via, each.cold) for each in first] == [
+        ("pod/a", True),
+        ("pod/a", False),
+        ("pod/b", True),
+        ("pod/b", False),
+    ]
+    for pod in pods:
+        (patient, question), (other_patient, other_question) = pod.asked
+        assert (patient != other_patient, question != other_question) == (True, True)
+    whole = interview(pods, None, patients=PATIENTS, samples=8, budget_s=60.0, before=first, clock=lambda: 0.0)
+    assert whole.answers[:4] == first
+    assert sum(each.cold for each in whole.answers) == 2
+    for number, pod in enumerate(pods):
+        assert pod.asked == list(itertools.islice(rounds(PATIENTS), number, number + 6))
+
+
+def test_diagnosis_answers_ask_every_pod_about_every_patient() -> None:
+    """Four pods and four patients: sixteen questions are sixteen pairs, all for the diagnosis."""
+    pods = [FakeChat(name) for name in "abcd"]
+    answers = diagnosis_answers(pods, patients=PATIENTS, samples=16, budget_s=60.0, clock=lambda: 0.0)
+    assert {each.query for each in answers} == {DIAGNOSIS_QUESTION}
+    assert all(Counter(patient for patient, _ in pod.asked) == dict.fromkeys(PATIENTS, 1) for pod in pods)
+
+
+def test_diagnosis_answers_of_one_pod_are_about_every_patient() -> None:
+    """One replica is asked about all of them in turn."""
+    pod = FakeChat("a")
+    diagnosis_answers([pod], patients=PATIENTS, samples=8, budget_s=60.0, clock=lambda: 0.0)
+    assert [patient for patient, _ in pod.asked] == [*PATIENTS, *PATIENTS]
+
+
+def test_diagnosis_answers_end_with_the_budget_and_with_the_first_refusal() -> None:
+    """A slow pod is not asked for ever, a refusing one not again."""
+    slow, refusing = FakeChat("a", seconds=10.0), Refusing("b")
+    assert len(diagnosis_answers([slow], patients=PATIENTS, samples=9, budget_s=25.0, clock=lambda: slow.now_s)) == 3
+    assert len(diagnosis_answers([refusing], patients=PATIENTS, samples=9, budget_s=60.0, clock=lambda: 0.0)) == 1
+    assert diagnosis_answers([], patients=PATIENTS, samples=9, budget_s=60.0, clock=lambda: 0.0) == ()
+
+
+class Refusing(FakeChat):
+    """A pod whose queue is full."""
+
+    def ask(self, patient_mrn: str, query: str) -> Answer:
+        """Refuse."""
+        return replace(make.refused(429, self.name), patient_mrn=patient_mrn, query=query)

@@ -235,7 +235,21 @@ def test_logs_ask_for_one_container_since_a_time() -> None:
         "limitBytes": str(LOG_READ_BYTES),
         "previous": "true",
         "sinceTime": "2026-11-22T16:00:00Z",
+        "timestamps": "true",
     }
+
+
+def test_logs_tell_when_each_line_was_written() -> None:
+    """The node's own stamp is taken off the line; a piece of a line that the node split has none."""
+    body = b'2026-11-22T16:00:00.123456789Z {"event": 1}\nrest of it\n2026-11-22T16:00:01Z \n'
+    tail = ClusterReader(FakeServer(routes={LOG: answer(body)}), cluster()).logs("chat-api-1", "chat-api")
+    assert tail.lines == ('{"event": 1}', "rest of it", "")
+    assert tail.times == (
+        datetime(2026, 11, 22, 16, 0, 0, 123_456, tzinfo=UTC),
+        None,
+        datetime(2026, 11, 22, 16, 0, 1, tzinfo=UTC),
+    )
+    assert (tail.time(1), tail.time(2), tail.time(4)) == (tail.times[0], None, None)
 
 
 def test_logs_over_the_limit_keep_the_end_and_say_so() -> None:
