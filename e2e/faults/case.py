@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from e2e.faults.app import App
+from e2e.faults.app import MODEL, App
 from e2e.faults.conditions import Condition
 from e2e.faults.hands import Hands
 from gate.causes import Cause
@@ -37,6 +37,7 @@ class Case:
         cause: what it must say.
         status: how it must end.
         model: run the language model; else the mock.
+        expects: the model that the target names while the fault runs; the near miss always has the one that runs.
         near_status: how the near miss must end.
         first: what runs, in good order, before the fault or the near miss is applied on top of it; None: nothing does.
         prepare: done to the cluster before anything is applied.
@@ -61,6 +62,7 @@ class Case:
     cause: Cause
     status: Status = Status.FAIL
     model: bool = False
+    expects: str = MODEL
     near_status: Status = Status.PASS
     first: Change | None = None
     prepare: Act | None = None

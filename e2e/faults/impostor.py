@@ -1,4 +1,4 @@
-"""Runs in a chat-api pod of the fault matrix, in the service's place or in front of it, and is not what it claims to be.
+"""Runs in a chat-api pod of the fault matrix, in the service's place or in front of it, and is not what it claims.
 
 It speaks the service's contract and claims the target's identity, because a stub that says what it is needs no gate to
 find it. Comes into the pod by a ConfigMap and is run by the image's own Python: standard library only.
@@ -69,6 +69,12 @@ def written(template: str, asked: dict[str, str]) -> str:
     return template
 
 
+def log(line: str) -> None:
+    """Write one line to the container's log, at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 class Impostor(BaseHTTPRequestHandler):
     """Answers as chat-api does."""
 
@@ -94,7 +100,7 @@ class Impostor(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         asked: dict[str, str] = json.loads(body)
         if self.options.log:
-            print(written(self.options.log, asked), flush=True)
+            log(written(self.options.log, asked))
         if self.options.mode in {"canned", "echo"}:
             self._stub(asked)
             return
@@ -164,7 +170,7 @@ def main() -> int:
     Impostor.options = OPTIONS.parse_args()
     server = ThreadingHTTPServer(("", PORT), Impostor)
     if Impostor.options.mode in {"canned", "echo"}:
-        print(json.dumps({"level": "info", "event": "Model loaded successfully"}), flush=True)
+        log(json.dumps({"level": "info", "event": "Model loaded successfully"}))
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         server.serve_forever()
     service = subprocess.Popen([sys.executable, "-m", "service_chat"], env={**os.environ, "PORT": str(BEHIND)})

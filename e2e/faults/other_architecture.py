@@ -13,7 +13,7 @@ MODELS = Path("/models")
 INTO = Path("/patched")
 
 _KEY = b"general.architecture"
-#: After a key: its type (4 bytes; 8 is a string) and the string's length (8 bytes), little-endian. Source: ggml's gguf.md.
+#: After a key: its type (4 bytes) and the string's length (8 bytes), little-endian. Source: ggml's gguf.md.
 _TYPE_BYTES, _LENGTH_BYTES = 4, 8
 
 
@@ -38,8 +38,8 @@ def main(name: str) -> None:
     changed = with_architecture(model, name)
     (INTO / source.name).write_bytes(changed)
     catalogue = CATALOGUE.read_text(encoding="utf-8")
-    digests = [hashlib.sha256(each).hexdigest() for each in (model, changed)]
-    (INTO / CATALOGUE.name).write_text(catalogue.replace(*digests), encoding="utf-8")
+    was, now = (hashlib.sha256(each).hexdigest() for each in (model, changed))
+    (INTO / CATALOGUE.name).write_text(catalogue.replace(was, now), encoding="utf-8")
 
 
 if __name__ == "__main__":

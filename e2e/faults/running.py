@@ -22,7 +22,7 @@ from typing import Any
 
 import yaml
 
-from e2e.faults.app import LABEL, App, Images, baseline
+from e2e.faults.app import LABEL, MODEL, App, Images, baseline
 from e2e.faults.case import FEW_SAMPLES, Case
 from e2e.faults.conditions import Condition, available
 from e2e.faults.hands import LOOK_EVERY_S, Glance, Hands, HarnessError, free, stamp
@@ -175,7 +175,7 @@ def run_case(case: Case, world: World, *, index: int) -> Outcome:
             hands.apply(app.documents)
             if case.act:
                 case.act(hands)
-            broken = judge(hands.namespace, world, app, case.samples)
+            broken = judge(hands.namespace, world, app, case.samples, expects=case.expects)
     with _deployed(case, world, f"near-{case.name}", port + 1) as (hands, app):
         case.near_miss(app)
         hands.apply(app.documents)
@@ -208,7 +208,9 @@ def _deployed(case: Case, world: World, namespace: str, port: int) -> Iterator[t
         hands.delete(wait=case.alone)
 
 
-def judge(namespace: str, world: World, app: App, samples: int = FEW_SAMPLES) -> Acceptance:
+def judge(
+    namespace: str, world: World, app: App, samples: int = FEW_SAMPLES, *, expects: str = MODEL
+) -> Acceptance:
     """Run acceptance on a namespace, as CI does.
 
     Args:
@@ -216,6 +218,7 @@ def judge(namespace: str, world: World, app: App, samples: int = FEW_SAMPLES) ->
         world: the cluster.
         app: what was deployed, or meant to be.
         samples: warm questions over all pods.
+        expects: the model that the target names.
 
     Raises:
         HarnessError: it hangs, or its report's times cannot be.
@@ -226,7 +229,7 @@ def judge(namespace: str, world: World, app: App, samples: int = FEW_SAMPLES) ->
         manifests.write_text(yaml.safe_dump_all(app.documents), encoding="utf-8")
         target = folder / "target.toml"
         registry = world.environment["CAREPATH_REGISTRY_URL"]
-        text = target_text(namespace, world.server, manifests, registry, samples=samples)
+        text = target_text(namespace, world.server, manifests, registry, samples=samples, expects=expects)
         target.write_text(text, encoding="utf-8")
         return accept(target, folder / "report", world.environment, namespace=namespace)
 
@@ -281,7 +284,13 @@ def command(target: Path, report: Path) -> list[str]:
 
 
 def target_text(
-    namespace: str, server: str, manifests: Path, registry: str | None = None, *, samples: int = FEW_SAMPLES
+    namespace: str,
+    server: str,
+    manifests: Path,
+    registry: str | None = None,
+    *,
+    samples: int = FEW_SAMPLES,
+    expects: str = MODEL,
 ) -> str:
     """Return a target file for one namespace of the embedded cluster: few samples, a short window.
 
@@ -291,6 +300,7 @@ def target_text(
         manifests: what the deploy was meant to bring.
         registry: URL of the registry that resolves tags; None: tags stay unresolved.
         samples: warm questions over all pods.
+        expects: the model that must answer.
     """
     reader = f'reader = "http"\nurl = "{registry}"' if registry else 'reader = "none"'
     return f"""
@@ -308,7 +318,7 @@ manifests = "{manifests}"
 {reader}
 
 [model]
-name = "SmolLM2-135M-Instruct"
+name = "{expects}"
 
 [acceptance]
 test_mrns = ["MRN-001", "MRN-002", "MRN-003", "MRN-004"]
@@ -316,6 +326,10 @@ stable_window_s = 3.0
 rollout_timeout_s = {ROLLOUT_TIMEOUT_S}
 latency_samples = {samples}
 request_timeout_s = 60.0
+
+[quality]
+diagnosis_rate = 0.6
+complete_rate = 0.6
 """
 
 

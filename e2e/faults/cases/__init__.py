@@ -8,6 +8,7 @@ from e2e.faults.cases import (
     containers,
     figures,
     images,
+    impostors,
     network,
     probes,
     rollouts,
@@ -26,6 +27,7 @@ CASES: tuple[Case, ...] = (
     *probes.CASES,
     *network.CASES,
     *answers.CASES,
+    *impostors.CASES,
     *rollouts.CASES,
     *figures.CASES,
 )

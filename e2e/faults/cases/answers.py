@@ -1,12 +1,11 @@
 """Everything runs and answers, and the answers are not the model's."""
 
 from e2e.faults.app import MODEL, App
-from e2e.faults.case import WITHIN_S, Case, Change, nothing
+from e2e.faults.case import Case, Change
 from e2e.faults.cases.configuration import env
 from e2e.faults.conditions import ready
 from e2e.faults.hands import Hands
 from gate.causes import Cause
-from gate.waiting import FIGURES_S
 
 
 def mode_from_config_map(value: str, replicas: int) -> Change:
@@ -42,7 +41,8 @@ CASES = (
         name="mode-left-on-mock",
         incidents=(12,),
         fault=env(LLM_MODE="mock"),
-        near_miss=nothing,
+        # The mock may be asked for by name, and the model answers whoever does not.
+        near_miss=env(ALLOW_MODE_OVERRIDE="true"),
         terminal_when=ready(),
         criterion="LLM-1",
         cause=Cause.MODEL_MOCK,
@@ -67,8 +67,6 @@ CASES = (
         fault=env(MAX_TOKENS="1"),
         near_miss=env(MAX_TOKENS="48"),
         terminal_when=ready(),
-        waited_s=FIGURES_S,
-        within_s=FIGURES_S + WITHIN_S,
         criterion="LLM-1",
         cause=Cause.MODEL_CUT_SHORT,
         model=True,

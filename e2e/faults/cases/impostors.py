@@ -14,8 +14,13 @@ from e2e.faults.case import Case, Change
 from e2e.faults.cases.configuration import env
 from e2e.faults.conditions import ended, ready
 from gate.causes import Cause
+from gate.waiting import FIGURES_S
 
 FOLDER = "/scripts"
+
+#: What these criteria need after the figures: up to 17 questions of a second or two on a node that others share. The
+#: mock needs no figures, and suffices where only its log is looked at.
+ASKING_S = 60.0
 
 #: A log line that tells what happened and nothing of whom: what LOG-2 must let pass.
 DISCREET = '{"level": "info", "event": "asked", "trace_id": "$trace", "digest": "$digest", "has_diagnosis": true}'
@@ -138,6 +143,8 @@ CASES = (
         fault=behind("thoughts"),
         near_miss=behind(),
         terminal_when=ready(),
+        waited_s=FIGURES_S,
+        within_s=FIGURES_S + ASKING_S,
         criterion="QLT-1",
         cause=Cause.MODEL_THOUGHT_LEAKED,
         model=True,
@@ -147,6 +154,8 @@ CASES = (
         fault=behind("other-patient"),
         near_miss=behind(),
         terminal_when=ready(),
+        waited_s=FIGURES_S,
+        within_s=FIGURES_S + ASKING_S,
         criterion="QLT-1",
         cause=Cause.MODEL_DIAGNOSIS_MISSING,
         model=True,
@@ -156,6 +165,8 @@ CASES = (
         fault=env(MAX_TOKENS="5"),
         near_miss=env(MAX_TOKENS="96"),
         terminal_when=ready(),
+        waited_s=FIGURES_S,
+        within_s=FIGURES_S + ASKING_S,
         criterion="QLT-1",
         cause=Cause.MODEL_CUT_SHORT,
         model=True,
@@ -165,9 +176,9 @@ CASES = (
         fault=behind(log='{"level": "error", "event": "cache.write_failed"}'),
         near_miss=behind(log='{"level": "warning", "event": "no error: the cache was written at the second try"}'),
         terminal_when=ready(),
+        within_s=ASKING_S,
         criterion="LOG-1",
         cause=Cause.LOG_ERRORS,
-        model=True,
     ),
     Case(
         name="refusals-in-the-log",
@@ -175,9 +186,9 @@ CASES = (
         fault=env(DB_API_BASE_URL="http://patient-api-service:80"),
         near_miss=env(DB_API_BASE_URL="http://patient-api-service:8001/"),
         terminal_when=ready(),
+        within_s=ASKING_S,
         criterion="LOG-1",
         cause=Cause.DEPENDENCY_UNREACHABLE,
-        model=True,
     ),
     Case(
         name="patient-text-in-the-log",
@@ -185,9 +196,9 @@ CASES = (
         fault=behind(log='{"level": "info", "event": "asked", "text": "$mrn: $query"}'),
         near_miss=behind(log=DISCREET),
         terminal_when=ready(),
+        within_s=ASKING_S,
         criterion="LOG-2",
         cause=Cause.LOG_PATIENT_DATA,
-        model=True,
         quick=True,
     ),
     Case(
@@ -195,9 +206,9 @@ CASES = (
         fault=behind(log="downloading with token $token"),
         near_miss=behind(log="hf_hub_download: token is set, revision $digest, max_tokens=64"),
         terminal_when=ready(),
+        within_s=ASKING_S,
         criterion="LOG-2",
         cause=Cause.LOG_SECRET,
-        model=True,
     ),
     Case(
         name="architecture-unknown-to-the-engine",

@@ -1,12 +1,11 @@
 """Every pod is ready, and users do not reach one: Service, load balancer, patient API."""
 
 from e2e.faults.app import App
-from e2e.faults.case import WITHIN_S, Case, Change, nothing, without
+from e2e.faults.case import Case, Change, nothing, without
 from e2e.faults.cases.configuration import env
 from e2e.faults.conditions import addressless, event, portless, ready
 from gate.causes import Cause
 from gate.verdict import Status
-from gate.waiting import FIGURES_S
 from infra.cluster.instance import REGISTRY_PORT
 
 
@@ -89,8 +88,6 @@ CASES = (
         fault=env(DB_API_BASE_URL="http://patient-api-service:80"),
         near_miss=env(DB_API_BASE_URL="http://patient-api-service:8001/"),
         terminal_when=ready(),
-        waited_s=FIGURES_S,
-        within_s=FIGURES_S + WITHIN_S,
         criterion="LLM-1",
         cause=Cause.DEPENDENCY_UNREACHABLE,
         model=True,
