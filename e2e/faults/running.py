@@ -208,9 +208,7 @@ def _deployed(case: Case, world: World, namespace: str, port: int) -> Iterator[t
         hands.delete(wait=case.alone)
 
 
-def judge(
-    namespace: str, world: World, app: App, samples: int = FEW_SAMPLES, *, expects: str = MODEL
-) -> Acceptance:
+def judge(namespace: str, world: World, app: App, samples: int = FEW_SAMPLES, *, expects: str = MODEL) -> Acceptance:
     """Run acceptance on a namespace, as CI does.
 
     Args:

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from itertools import pairwise
 
 from gate.causes import Cause
+from gate.diagnosis.log_patterns import known_line
 from gate.records import Answer, Identity, Reply
 from gate.verdict import Evidence, Finding, Status, Verdict, inconclusive, judged, passed
 
@@ -283,8 +284,12 @@ def offline_verdict(starts: Sequence[OfflineStart], *, expected_model: str) -> V
         )
     for start in starts:
         if not start.ready:
-            reason = f"With the model {start.how} the container does not come up without a network."
-            return _failed("CON-7", Cause.START_FAILED, reason, facts, "Read its log: what does it try to reach?")
+            reason = f"With the model {start.how} the container does not come up without a network"
+            known = known_line(start.last_lines)
+            if known is None:
+                remedy = "Read its log: what does it try to reach?"
+                return _failed("CON-7", Cause.START_FAILED, f"{reason}.", facts, remedy)
+            return _failed("CON-7", known.cause, f"{reason}; its log says: {known.name}.", facts, known.remedy)
         model = start.identity.model if start.identity else None
         if model != expected_model:
             reason = f"With the model {start.how} the container declares {model}, expected is {expected_model}."

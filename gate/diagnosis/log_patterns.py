@@ -4,6 +4,7 @@ Data for ``logs`` (LOG-1), which finds the lines and counts them; a line without
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gate.causes import Cause
@@ -84,3 +85,8 @@ DEPENDENCY = Pattern(
     Cause.DEPENDENCY_UNREACHABLE,
     "Check DB_API_BASE_URL (the patient API listens on 8001) and the patient API's pods.",
 )
+
+
+def known_line(lines: Iterable[str]) -> Pattern | None:
+    """Return what the first line with a known meaning says; whatever its level."""
+    return next((each for line in lines for each in PATTERNS if each.expression.search(line)), None)

@@ -341,6 +341,24 @@ def test_offline_start_that_hangs_fails_and_keeps_its_last_words() -> None:
     assert verdict.evidence[1].value == "no: resolving the hub / retry 5"
 
 
+def test_offline_start_of_a_model_that_the_engine_does_not_know_names_the_architecture() -> None:
+    """Incident 14, in llama.cpp's own words (xllamacpp, a file whose header says qwen9, 2026-11-22)."""
+    said = (
+        "0.00.072.422 E llama_model_load: error loading model: unknown model architecture: 'qwen9'",
+        "0.00.072.473 E llama_model_load_from_file_impl: failed to load model",
+    )
+    verdict = offline_verdict([start("mounted", ready=False, identity=None, last_lines=said)], expected_model=MODEL)
+    assert judged_as(verdict) == (
+        Status.FAIL,
+        Cause.MODEL_ARCHITECTURE,
+        "With the model mounted the container does not come up without a network; its log says: unknown model "
+        "architecture.",
+    )
+    assert verdict.remedy == (
+        "Raise the engine's version in service_chat/requirements.in (qwen3 needs transformers 4.51 or later)."
+    )
+
+
 def test_offline_start_with_another_model_fails() -> None:
     """A mock that starts without a network proves nothing."""
     mock = start("baked in", identity=identity(llm_mode="mock", model=None))

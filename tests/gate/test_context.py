@@ -14,9 +14,10 @@ from gate.context import Gate, IntendedImage, header_of
 from gate.observing import Interview
 from gate.readers import registry
 from gate.readers.errors import NotFound, Unreachable
-from gate.records import Desired, ImageFacts, Pod, Snapshot
+from gate.records import Answer, Desired, EnvVar, ImageFacts, Pod, Service, ServicePort, Snapshot, Unreadable
 from gate.target import Target, load_target
 from tests.diagnosis import factories as make
+from tests.diagnosis_answers import observations as answers
 
 ROOT = Path(__file__).parents[2]
 STARTED = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
@@ -237,9 +238,11 @@ class Asking(Gate):
 
     asked: list[tuple[str, ...]]
 
-    def ask(self, pods: Sequence[Pod], *, samples: int, through_service: bool = False) -> Interview:
+    def ask(
+        self, pods: Sequence[Pod], *, samples: int, through_service: bool = False, before: Sequence[Answer] = ()
+    ) -> Interview:
         """Note who was asked."""
-        assert (samples, through_service) == (20, True)
+        assert (samples, through_service, tuple(before)) == (20, True, ())
         self.asked.append(tuple(pod.name for pod in pods))
         return Interview(health=(), identities=(), answers=())
 
@@ -279,3 +282,34 @@ def test_pods_that_left_otherwise_stay_under_judgement(after: Snapshot) -> None:
     asked, judged = _asked(_of(3, ONE, TWO, THREE), after)
     assert asked == [judged]
     assert judged == (ONE.name, TWO.name, THREE.name)
+def test_records_out_of_reach_forbidden_and_unread_are_told_apart() -> None:
+    """No address: out of reach. Services that may not be read: forbidden. No pod behind: neither, and not known."""
+    healthy = make.healthy_snapshot()
+    gate = gate_of()
+    elsewhere = gate.patient_records(healthy)
+    assert (elsewhere.records, elsewhere.out_of_reach, elsewhere.forbidden) == ((), True, False)
+    assert elsewhere.missing.startswith("Deployment/chat-api states no DB_API_BASE_URL")
+    env = (EnvVar(name="DB_API_BASE_URL", value="http://patient-api-service:8001"),)
+    template = make.pod_spec(containers=(make.container_spec(env=env),))
+    asks = replace(healthy, deployments=(make.deployment(template=template),))
+    hidden = replace(asks, services=(), unreadable=(Unreadable(what="services", kind="forbidden", message="no"),))
+    assert gate.patient_records(hidden).forbidden
+    ports = (ServicePort(name="http", port=8001, target_port="http"),)
+    service = Service(name="patient-api-service", selector={"app": "patient-api"}, ports=ports)
+    down = gate.patient_records(replace(asks, services=(*healthy.services, service)))
+    assert (down.out_of_reach, down.forbidden) == (False, False)
+    assert down.missing == "no pod is ready behind Service/patient-api-service, the patient API"
+
+
+def test_no_more_diagnoses_are_asked_for_where_they_cannot_change_the_verdict() -> None:
+    """Enough of them, a refusal among the answers, or the mock: nobody is asked again."""
+    gate = gate_of()
+    enough = [answers.answer() for _ in range(gate.target.quality.diagnosis_samples)]
+    for asked in (enough, [answers.refused(503)], [answers.answer(llm_mode="mock")]):
+        assert gate.ask_for_diagnoses(make.healthy_snapshot().pods, asked) == ()
+
+
+def test_expected_checksum_is_the_catalogues_and_empty_for_a_model_it_does_not_list(tmp_path: Path) -> None:
+    """Without a catalogue there is nothing to compare with, and LLM-1 judges the rest."""
+    assert gate_of().expected_sha256() == answers.SHA256
+    assert gate_of(tmp_path).expected_sha256() == ""
