@@ -282,6 +282,8 @@ def test_pods_that_left_otherwise_stay_under_judgement(after: Snapshot) -> None:
     asked, judged = _asked(_of(3, ONE, TWO, THREE), after)
     assert asked == [judged]
     assert judged == (ONE.name, TWO.name, THREE.name)
+
+
 def test_records_out_of_reach_forbidden_and_unread_are_told_apart() -> None:
     """No address: out of reach. Services that may not be read: forbidden. No pod behind: neither, and not known."""
     healthy = make.healthy_snapshot()
