@@ -11,6 +11,7 @@ from gate.diagnosis.container import (
     probes_verdict,
     shutdown_verdict,
 )
+from gate.diagnosis.contents import secrets_verdict
 from gate.readers.bench import Bench
 
 pytestmark = [pytest.mark.container, pytest.mark.timeout(300)]
@@ -40,6 +41,12 @@ def test_sigterm_drains(gate: Gate, bench: Bench) -> None:
     """SIGTERM lets the request under way finish, and the process ends in time."""
     grace_s = threshold("CON-4", "grace_s")
     gate.judge(shutdown_verdict(bench.shutdown(limit_s=grace_s), grace_s=grace_s))
+
+
+@pytest.mark.criterion("CON-5")
+def test_image_holds_no_secret(gate: Gate, bench: Bench) -> None:
+    """No layer and no history of the image holds a secret."""
+    gate.judge(secrets_verdict(bench.contents()))
 
 
 @pytest.mark.criterion("CON-7")

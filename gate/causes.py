@@ -76,6 +76,7 @@ class Cause(StrEnum):
     IMAGE_WRONG_PLATFORM = "image.wrong_platform"
     IMAGE_MUTABLE_TAG = "image.mutable_tag"
     IMAGE_DIGEST_MISMATCH = "image.digest_mismatch"
+    IMAGE_HOLDS_SECRET = "image.holds_secret"  # noqa: S105 # the name of a cause
 
     # Configuration
     CONFIG_MISSING_SECRET = "config.missing_secret"  # noqa: S105  # the name of a cause, not a secret

@@ -27,11 +27,15 @@ Document: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True)
 class Images:
-    """References by digest: the chat API without and with the model baked in, and the patient API."""
+    """References by digest: the chat API without and with the model baked in, and the patient API.
+
+    The first is version 1, which ran as the mock; `without_model` is version 2 as the checklist's Option B builds it.
+    """
 
     mock: str
     model: str
     patients: str
+    without_model: str
 
     @classmethod
     def of(cls, references: Mapping[str, str]) -> "Images":
@@ -40,6 +44,7 @@ class Images:
             mock=references["carepath-chat-api:v1.0"],
             model=references["carepath-chat-api:v2.0"],
             patients=references["carepath-patient-api:v1.0"],
+            without_model=references["carepath-chat-api:v2.0-option-b"],
         )
 
 

@@ -22,8 +22,10 @@ from testcontainers.core.container import DockerContainer
 from testcontainers.core.network import Network
 
 from gate.diagnosis.container import Exchange, OfflineStart, Privileges, ProbeSample, Shutdown
+from gate.diagnosis.contents import ImageContents
 from gate.readers.chat import ChatClient
 from gate.readers.errors import Unreachable, excerpt
+from gate.readers.layers import image_contents
 from gate.records import Answer, ContainerSpec, Identity, Reply
 
 CHAT_PORT = 8002
@@ -152,6 +154,11 @@ class Bench:
         return {"read_only": True, "cap_drop": ["ALL"], **limits}
 
     # --- What the tier looks at ---------------------------------------------------------------------------------------
+
+    def contents(self) -> ImageContents:
+        """Return what looks like a secret in the image's layers and history."""
+        with _translated(self.image):
+            return image_contents(DockerContainer(self.image).get_docker_client().client, self.image)
 
     def privileges(self) -> Privileges:
         """Return who the process is and what it can write."""

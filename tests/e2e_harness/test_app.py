@@ -9,7 +9,9 @@ from e2e.faults.app import MODEL, App, Free, Images, baseline
 from e2e.faults.case import Case
 from e2e.faults.cases import CASES
 
-IMAGES = Images(mock="r/chat@sha256:1", model="r/chat@sha256:2", patients="r/patients@sha256:3")
+IMAGES = Images(
+    mock="r/chat@sha256:1", model="r/chat@sha256:2", patients="r/patients@sha256:3", without_model="r/chat@sha256:4"
+)
 FREE = Free(cpu_m=1500, memory_bytes=8 * 2**30)
 
 
