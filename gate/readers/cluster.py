@@ -13,7 +13,7 @@ from typing import Generic, Literal, TypeVar
 from urllib.parse import quote, urlsplit
 
 from gate import target
-from gate.readers import fields, objects
+from gate.readers import fields, objects, surroundings
 from gate.readers.api import Api, Ask, Connection, Listing
 from gate.readers.errors import Denied, NotServed, ReadError, WrongCluster
 from gate.readers.fields import Raw
@@ -99,14 +99,14 @@ class ClusterReader:
                 + [f"status.phase!={phase}" for phase in FINISHED_PHASES]
             ),
         )
-        nodes = cycle.begin_wide("nodes", core, objects.node)
-        services = cycle.begin("services", core, objects.service)
+        nodes = cycle.begin_wide("nodes", core, surroundings.node)
+        services = cycle.begin("services", core, surroundings.service)
         slices = cycle.begin("endpointslices", "/apis/discovery.k8s.io/v1", _one_slice)
         hpas = cycle.begin("horizontalpodautoscalers", "/apis/autoscaling/v2", objects.hpa)
-        claims = cycle.begin("persistentvolumeclaims", core, objects.claim)
-        quotas = cycle.begin("resourcequotas", core, objects.quota)
-        events = cycle.begin("events", core, objects.event)
-        classes = cycle.begin_wide("storageclasses", "/apis/storage.k8s.io/v1", objects.storage_class)
+        claims = cycle.begin("persistentvolumeclaims", core, surroundings.claim)
+        quotas = cycle.begin("resourcequotas", core, surroundings.quota)
+        events = cycle.begin("events", core, surroundings.event)
+        classes = cycle.begin_wide("storageclasses", "/apis/storage.k8s.io/v1", surroundings.storage_class)
         drivers = cycle.begin_wide("csidrivers", "/apis/storage.k8s.io/v1", _name)
         usage = cycle.begin("pods", "/apis/metrics.k8s.io/v1beta1", objects.pod_usage, aggregated=True)
 
@@ -313,7 +313,7 @@ def _kind(error: ReadError) -> Literal["forbidden", "not_served", "unreachable"]
 
 
 def _one_slice(raw: Raw) -> tuple[Endpoint, ...]:
-    return objects.endpoints([raw])
+    return surroundings.endpoints([raw])
 
 
 def _name(raw: Raw) -> str:

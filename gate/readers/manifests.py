@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from gate import target
-from gate.readers import fields, objects
+from gate.readers import fields, objects, surroundings
 from gate.readers.errors import Malformed, NotFound, excerpt
 from gate.readers.fields import Raw
 from gate.records import Desired
@@ -127,7 +127,7 @@ def _desired(documents: Iterable[Raw], source: str) -> Desired:
     return Desired(
         source=source,
         deployments=tuple(objects.deployment(each) for each in by_kind.get("Deployment", [])),
-        services=tuple(objects.service(each) for each in by_kind.get("Service", [])),
+        services=tuple(surroundings.service(each) for each in by_kind.get("Service", [])),
         hpas=tuple(objects.hpa(each) for each in by_kind.get("HorizontalPodAutoscaler", [])),
-        claims=tuple(objects.claim(each) for each in by_kind.get("PersistentVolumeClaim", [])),
+        claims=tuple(surroundings.claim(each) for each in by_kind.get("PersistentVolumeClaim", [])),
     )

@@ -14,7 +14,7 @@ import pytest
 
 from gate.diagnosis.progress import assess
 from gate.diagnosis.rollout import rollout_verdict
-from gate.readers import objects
+from gate.readers import objects, surroundings
 from gate.records import ClusterIdentity, Snapshot
 from gate.verdict import Verdict
 
@@ -35,10 +35,10 @@ def snapshot_of(recorded: Mapping[str, Any]) -> Snapshot:
         deployments=tuple(map(objects.deployment, of("Deployment"))),
         replica_sets=tuple(map(objects.replica_set, of("ReplicaSet"))),
         pods=tuple(map(objects.pod, of("Pod"))),
-        events=tuple(map(objects.event, of("Event"))),
-        claims=tuple(map(objects.claim, of("PersistentVolumeClaim"))),
-        nodes=tuple(map(objects.node, of("Node"))),
-        storage_classes=tuple(map(objects.storage_class, of("StorageClass"))),
+        events=tuple(map(surroundings.event, of("Event"))),
+        claims=tuple(map(surroundings.claim, of("PersistentVolumeClaim"))),
+        nodes=tuple(map(surroundings.node, of("Node"))),
+        storage_classes=tuple(map(surroundings.storage_class, of("StorageClass"))),
     )
 
 

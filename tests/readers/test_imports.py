@@ -7,7 +7,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-@pytest.mark.parametrize("module", ["manifests", "models", "registry", "objects", "errors"])
+@pytest.mark.parametrize("module", ["manifests", "models", "registry", "objects", "surroundings", "errors"])
 def test_import_of_what_an_offline_preflight_reads_with_stays_light(module: str) -> None:
     """No Kubernetes client and no AWS client is paid for where neither is asked."""
     code = (

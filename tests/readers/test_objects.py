@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gate.readers import objects
+from gate.readers import objects, surroundings
 from gate.records import Claim, ContainerState, Endpoint, EnvVar, Owner, Probe, Resources, ServicePort, Taint
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -209,7 +209,7 @@ def test_service_of_a_load_balancer_has_its_addresses_and_ports() -> None:
         "ports": [{"name": "http", "port": 80, "targetPort": "http"}, {"name": "metrics", "port": 9000}],
     }
     status = {"loadBalancer": {"ingress": [{"hostname": "a.elb.example"}, {"ip": "10.0.0.9"}, {}]}}
-    found = objects.service({"metadata": {"name": "chat-api-service"}, "spec": spec, "status": status})
+    found = surroundings.service({"metadata": {"name": "chat-api-service"}, "spec": spec, "status": status})
     assert found.ingress == ("a.elb.example", "10.0.0.9")
     assert found.ports == (
         ServicePort(name="http", port=80, target_port="http"),
@@ -228,7 +228,7 @@ def test_endpoints_of_slices_name_pod_port_and_readiness() -> None:
             {"addresses": ["10.85.0.6"]},
         ],
     }
-    assert objects.endpoints([one]) == (
+    assert surroundings.endpoints([one]) == (
         Endpoint(service="chat-api-service", address="10.85.0.4", ports=(8002,), pod="a", ready=True),
         Endpoint(service="chat-api-service", address="10.85.0.5", ports=(8002,), ready=False, terminating=True),
         Endpoint(service="chat-api-service", address="10.85.0.6", ports=(8002,), ready=True),
@@ -237,7 +237,7 @@ def test_endpoints_of_slices_name_pod_port_and_readiness() -> None:
 
 def test_node_of_a_real_cluster_tells_capacity_from_allocatable() -> None:
     """Reserved resources make the two differ; what is requested is not the node's to say."""
-    found = objects.node(recorded("node.json"))
+    found = surroundings.node(recorded("node.json"))
     assert found.capacity.cpu_m == 2000
     assert found.allocatable.cpu_m == 1930
     assert found.allocatable.memory_bytes == 24_235_266_048
@@ -254,7 +254,7 @@ def test_node_that_is_cordoned_says_so_with_its_taint() -> None:
         "unschedulable": True,
         "taints": [{"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule", "timeAdded": "2026-11-22"}],
     }
-    found = objects.node({"metadata": {"name": "node-a"}, "spec": spec})
+    found = surroundings.node({"metadata": {"name": "node-a"}, "spec": spec})
     assert found.unschedulable
     assert found.taints == (Taint(key="node.kubernetes.io/unschedulable", effect="NoSchedule"),)
 
@@ -296,7 +296,7 @@ def test_node_that_is_cordoned_says_so_with_its_taint() -> None:
 )
 def test_event_of_either_api_reads_the_same(raw: dict[str, Any]) -> None:
     """Three spellings of one event give one record."""
-    found = objects.event(raw)
+    found = surroundings.event(raw)
     assert (found.kind, found.name, found.uid, found.reason) == ("Pod", "chat-api-1", "u", "FailedScheduling")
     assert (found.message, found.count, found.reporter) == ("0/1 nodes are available", 3, "default-scheduler")
     assert found.first_at == datetime(2026, 11, 22, 16, 0, tzinfo=UTC)
@@ -310,7 +310,7 @@ def test_claim_that_is_only_declared_is_pending() -> None:
         "accessModes": ["ReadWriteOnce"],
         "resources": {"requests": {"storage": "10Gi"}},
     }
-    assert objects.claim({"metadata": {"name": "models"}, "spec": spec}) == Claim(
+    assert surroundings.claim({"metadata": {"name": "models"}, "spec": spec}) == Claim(
         name="models",
         phase="Pending",
         storage_class="gp3",
@@ -322,7 +322,7 @@ def test_claim_that_is_only_declared_is_pending() -> None:
 def test_storage_class_default_is_an_annotation() -> None:
     """The default class is marked by annotation, the text true."""
     annotations = {"storageclass.kubernetes.io/is-default-class": "true"}
-    found = objects.storage_class(
+    found = surroundings.storage_class(
         {"metadata": {"name": "gp3", "annotations": annotations}, "provisioner": "ebs.csi.aws.com"}
     )
     assert (found.is_default, found.provisioner, found.binding_mode) == (True, "ebs.csi.aws.com", "Immediate")
@@ -330,7 +330,7 @@ def test_storage_class_default_is_an_annotation() -> None:
 
 def test_quota_not_yet_counted_still_has_its_limits() -> None:
     """Before its controller has run, a quota's limits stand in the spec only."""
-    found = objects.quota({"metadata": {"name": "team"}, "spec": {"hard": {"requests.cpu": "2"}}})
+    found = surroundings.quota({"metadata": {"name": "team"}, "spec": {"hard": {"requests.cpu": "2"}}})
     assert (dict(found.hard), dict(found.used)) == ({"requests.cpu": "2"}, {})
 
 
@@ -376,13 +376,13 @@ ANYTHING = st.recursive(
         objects.hpa,
         objects.pod,
         objects.pod_usage,
-        objects.service,
-        lambda raw: objects.endpoints([raw]),
-        objects.node,
-        objects.claim,
-        objects.storage_class,
-        objects.quota,
-        objects.event,
+        surroundings.service,
+        lambda raw: surroundings.endpoints([raw]),
+        surroundings.node,
+        surroundings.claim,
+        surroundings.storage_class,
+        surroundings.quota,
+        surroundings.event,
     ],
 )
 @settings(deadline=None, max_examples=50)  # the first example may wait for a busy machine

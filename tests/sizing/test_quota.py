@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from gate.causes import Cause
-from gate.readers.objects import quota
+from gate.readers.surroundings import quota
 from gate.records import Resources
 from gate.sizing.capacity import capacity_verdict
 from gate.verdict import Status, Verdict
