@@ -107,6 +107,7 @@ class Cause(StrEnum):
 
     # Probes
     PROBE_STARTUP_EXHAUSTED = "probe.startup_exhausted"
+    PROBE_LIVENESS_FAILING = "probe.liveness_failing"
     PROBE_LIVENESS_KILLED = "probe.liveness_killed"
     PROBE_READINESS_FAILING = "probe.readiness_failing"
     PROBE_READY_WITHOUT_MODEL = "probe.ready_without_model"

@@ -14,15 +14,16 @@ from typing import Protocol
 
 from gate.causes import Cause
 from gate.diagnosis.deployments import examine
+from gate.diagnosis.exits import last_end
 from gate.diagnosis.history import PodLife, changes, lived
-from gate.diagnosis.last_words import SPEECHLESS, explained, speaker
+from gate.diagnosis.last_words import FINAL_WORDS, SPEECHLESS, Speaker, explained, speaker
 from gate.diagnosis.progress import Progress, assess
 from gate.diagnosis.rollout import rollout_verdict
 from gate.diagnosis.unread import ROLLOUT, without_unread
 from gate.diagnosis.window import StableWindow, open_window
 from gate.diagnosis.wording import duration, quote, seconds_between
 from gate.readers.errors import Denied, ReadError, Unreachable
-from gate.records import LogTail, Snapshot
+from gate.records import ContainerState, LogTail, Snapshot
 from gate.verdict import Evidence, Status, Verdict, inconclusive
 
 #: Between two looks. A read of one namespace takes a tenth of this; kubelets report changes at once.
@@ -93,8 +94,8 @@ def wait_for_rollout(
         sleep: pauses for so many seconds.
         poll_s: seconds between two reads.
         on_snapshot: is handed every snapshot read.
-        read_log: asked once at the end, where an exit code alone does not say why a container ended. Nothing of the log
-            is shown.
+        read_log: asked where an exit code alone does not say why a container ended: at the end, and once for each end
+            before that, for some last words are final at the first. Nothing of the log is shown.
     """
     wait = _Wait(deployment=deployment, window_s=window_s, timeout_s=timeout_s, clock=clock, started=clock())
     while True:
@@ -106,6 +107,7 @@ def wait_for_rollout(
             if on_snapshot is not None:
                 on_snapshot(snapshot)
             wait.saw(snapshot)
+            wait.heard(read_log)
         verdict = wait.over()
         if verdict is not None:
             return wait.ended(wait.explained(verdict, read_log))
@@ -183,6 +185,7 @@ class _Wait:
     reads: int = 0
     timeline: list[tuple[datetime, str]] = field(default_factory=list)
     lives: dict[str, PodLife] = field(default_factory=dict)
+    listened: set[tuple[Speaker, ContainerState | None]] = field(default_factory=set)
 
     @property
     def elapsed_s(self) -> float:
@@ -207,6 +210,24 @@ class _Wait:
         self.reads += 1
         self.progress = assess(snapshot, deployment=self.deployment)
         self._watch(snapshot, settled=self.progress.state == "settled")
+
+    def heard(self, read_log: ReadLog | None) -> None:
+        """Take in the last words of a container that has ended, once for each end: they may make it final at once."""
+        if read_log is None or self.snapshot is None or self.progress is None or self.progress.state != "progressing":
+            return
+        now = self.progress.verdict
+        rollout = examine(self.snapshot, self.deployment) if now.cause in SPEECHLESS else None
+        whose = speaker(rollout, now) if rollout else None
+        if rollout is None or whose is None:
+            return
+        pod = next(each for each in rollout.pods if each.name == whose.pod)
+        end = last_end(status) if (status := pod.status(whose.container)) else None
+        if (whose, end) in self.listened:
+            return
+        self.listened.add((whose, end))
+        told = with_last_words(self.snapshot, now, read_log, deployment=self.deployment)
+        if told.cause in FINAL_WORDS:
+            self.progress = Progress("doomed", told)
 
     def _watch(self, snapshot: Snapshot, *, settled: bool) -> None:
         if self.window is not None:

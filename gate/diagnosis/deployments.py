@@ -12,6 +12,7 @@ from gate.diagnosis import tolerances
 from gate.diagnosis.admission import RolloutFault, creation_refused
 from gate.diagnosis.evictions import ended_faults
 from gate.diagnosis.faults import FaultGroup, PodFault, grouped
+from gate.diagnosis.liveness import liveness_faults
 from gate.diagnosis.ownership import ENDED, counted, newest_replica_set, old_pods, owned_by, pods_of, replica_sets
 from gate.diagnosis.pods import pod_fault, waiting_for
 from gate.diagnosis.wording import count, duration, names, seconds_between
@@ -98,6 +99,7 @@ def examine(snapshot: Snapshot, name: str) -> Rollout:
     well = {node.name for node in snapshot.nodes if (ready := node.condition("Ready")) and ready.status == "True"}
     suspects = (pod for pod in pods if not (pod.ready and pod.node in well))
     found = [fault for pod in suspects if (fault := pod_fault(snapshot, pod)) is not None]
+    found.extend(liveness_faults(snapshot, pods))
     faulty = frozenset(fault.pod for fault in found)
     incomplete = _is_incomplete(deployment, pods)
     ended = ended_faults(snapshot, everything)

@@ -198,10 +198,15 @@ def _last_answer(end: _End, probe: str) -> str:
 def last_probe_failure(snapshot: Snapshot, pod: Pod, probe: str) -> str:
     """Return what the probe (``startup``, ``liveness``, ``readiness``) met last, empty if no event says so."""
     for event in reversed(snapshot.events_of("Pod", pod.name)):
-        kind, found, answer = event.message.partition(" probe ")
+        kind, found, _ = event.message.partition(" probe ")
         if event.reason == "Unhealthy" and found and kind.lower() == probe:
-            return quote(_PROBE_OUTCOME.sub("", answer))
+            return probe_answer(event)
     return ""
+
+
+def probe_answer(event: Event) -> str:
+    """Return what a probe met, by the event of its failure (reason ``Unhealthy``)."""
+    return quote(_PROBE_OUTCOME.sub("", event.message.partition(" probe ")[2]))
 
 
 def _ended_itself(end: _End) -> _Why:

@@ -47,8 +47,8 @@ def hpa_verdict(snapshot: Snapshot, *, hpa: str, deployment: str, container: str
     findings = [
         *_requests(snapshot, deployment, container),
         *_reference(snapshot, scaler, deployment),
+        *_able(snapshot, scaler),  # one that cannot even read what it scales looks for no metrics
         *_active(snapshot, scaler, deployment),
-        *_able(snapshot, scaler),
         *_target(snapshot, scaler, cpu_target_percent),
         *_unsaid(snapshot, scaler),
         *_pinned(snapshot, scaler, cpu_target_percent),

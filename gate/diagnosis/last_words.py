@@ -23,6 +23,10 @@ SPEECHLESS = frozenset(
     }
 )
 
+#: What a log may say that a second start does not change: the image, or a mode that it does not know. No crash loop has
+#: to be waited out then.
+FINAL_WORDS = frozenset({Cause.IMAGE_WRONG_PLATFORM, Cause.MODEL_ARCHITECTURE, Cause.CONFIG_UNKNOWN_LLM_MODE})
+
 
 @dataclass(frozen=True, slots=True)
 class _Rule:

@@ -32,14 +32,14 @@ def readiness_fault(
     name = "startup" if starting else "readiness"
     probe = (spec.startup if starting else spec.readiness) if spec else None
     met = last_probe_failure(snapshot, pod, name)
-    hopeless = _asks_for_nothing(met)
+    hopeless = asks_for_nothing(met)
     if (starting and not hopeless) or (probe is None and not met):
         return None
     running_s = seconds_between(status.state.started_at, snapshot.read_at) or 0.0
     before = (
         "is not ready any more" if was_ever_ready(pod) else f"has never been ready in {duration(running_s)} of running"
     )
-    answer = f": {_met(met, probe, name)}" if met else ", and no event says why"
+    answer = f": {described(met, probe, name)}" if met else ", and no event says why"
     return PodFault(
         pod=pod.name,
         cause=Cause.PROBE_READINESS_FAILING if not starting else Cause.PROBE_STARTUP_EXHAUSTED,
@@ -48,7 +48,7 @@ def readiness_fault(
         evidence=(
             Evidence(f"Pod/{pod.name}", f"container {status.name} ready", "false", snapshot.read_at),
             Evidence(f"Pod/{pod.name}", f"{name} probe's last answer", met or "no event", snapshot.read_at),
-            *((Evidence(f"Pod/{pod.name}", f"container {status.name} {name}Probe", _asked(probe)),) if probe else ()),
+            *((Evidence(f"Pod/{pod.name}", f"container {status.name} {name}Probe", asked(probe)),) if probe else ()),
         ),
         remedy=_remedy(snapshot, pod, status, met, name),
         final=hopeless and running_s >= tolerances.PATH_MISSING_S,
@@ -82,18 +82,19 @@ def starting(snapshot: Snapshot, status: ContainerStatus, spec: ContainerSpec | 
     return f"container {status.name} is starting since {duration(running_s)}{budget}"
 
 
-def _asks_for_nothing(met: str) -> bool:
+def asks_for_nothing(met: str) -> bool:
     """Return whether the probe asks for a path or a port that the program does not have."""
     answered = _STATUS.search(met)
     return _PORT_UNKNOWN.search(met) is not None or (answered is not None and answered[1] in _PATH_MISSING)
 
 
-def _asked(probe: Probe) -> str:
+def asked(probe: Probe) -> str:
+    """Return what a probe asks and how often, for evidence."""
     target = f"{probe.kind} {probe.path or ''} on port {probe.port}" if probe.kind != "exec" else "exec"
     return f"{target}, every {probe.period_s} s, timeout {probe.timeout_s} s, {probe.failure_threshold} failures"
 
 
-def _met(met: str, probe: Probe | None, name: str) -> str:
+def described(met: str, probe: Probe | None, name: str) -> str:
     """Return the probe's failure by its kind."""
     path, port = (probe.path or "/", probe.port) if probe else ("its path", "its port")
     answered = _STATUS.search(met)

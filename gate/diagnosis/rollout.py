@@ -35,7 +35,7 @@ def rollout_verdict(snapshot: Snapshot, *, deployment: str, window: StableWindow
         return trouble
     rollout = examine(snapshot, deployment)
     findings = [each.finding for each in rollout.faults]
-    if not findings:
+    if not any(finding.status is Status.FAIL for finding in findings):
         findings.extend(_instability(snapshot, rollout, window))
     total = len(rollout.pods) + len(rollout.ended)
     restarted = (fault for pod in rollout.pods for fault in restart_faults(snapshot, pod))

@@ -50,6 +50,18 @@ STARTUP_KILLS = 2
 #: A liveness kill may be one long request; three within a rollout are a pattern (same back-off as CRASHES).
 LIVENESS_KILLS = 3
 
+#: Failures in a row of a ready pod's liveness probe that are no noise. One may be a long request or a garbage
+#: collection; the kubelet itself waits for failureThreshold of them (default 3).
+LIVENESS_FAILURES = 2
+
+#: The kubelet writes the event of a failed probe at once; it reaches the API server within a second (observed, 2 busy
+#: cores). Also the leeway of the kubelet's own timer.
+PROBE_EVENT_S = 2.0
+
+#: How long fresh pods are watched at most so that their liveness probe is asked once: three of the default periods of
+#: 10 s. A longer period is a choice that no deploy should wait for.
+LIVENESS_ASKED_S = 30.0
+
 #: The replacement of an evicted pod has the same image, limits and volumes; evicted as well, it proves the cause.
 EVICTIONS = 2
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 
+from gate.diagnosis.liveness import liveness_due_s
 from gate.diagnosis.ownership import counted, newest_replica_set, pods_of
 from gate.records import Pod, Snapshot
 
@@ -18,7 +19,7 @@ class StableWindow:
     """A rollout watched from when it had settled.
 
     Attributes:
-        wanted_s: how long it was meant to be watched.
+        wanted_s: how long it was meant to be watched, and until each liveness probe has been asked once.
         restarts_first: restarts per pod of the newest revision when the watch began.
         restarts_last: the same in the last snapshot.
         unready: pods seen without readiness (or gone) meanwhile, with the time.
@@ -76,10 +77,11 @@ class StableWindow:
 
 
 def open_window(snapshot: Snapshot, *, deployment: str, wanted_s: float) -> StableWindow:
-    """Return a window that begins with this snapshot."""
-    restarts = MappingProxyType({pod.name: _restarts(pod) for pod in _pods(snapshot, deployment)})
+    """Return a window that begins with this snapshot; fresh pods are watched until liveness has been asked once."""
+    pods = _pods(snapshot, deployment)
+    restarts = MappingProxyType({pod.name: _restarts(pod) for pod in pods})
     return StableWindow(
-        wanted_s=wanted_s,
+        wanted_s=max(wanted_s, liveness_due_s(snapshot, pods)),
         first_at=snapshot.read_at,
         last_at=snapshot.read_at,
         restarts_first=restarts,

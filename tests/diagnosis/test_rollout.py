@@ -91,6 +91,15 @@ def test_failed_read_is_inconclusive(kind: str, cause: Cause, what: str) -> None
     assert (verdict.status, verdict.cause) == (Status.INCONCLUSIVE, cause)
 
 
+def test_paused_rollout_does_not_hide_a_restart_of_a_moment_ago() -> None:
+    """A warning about the Deployment is no reason not to look whether its pods are stable."""
+    own = make.container_status(restarts=1, state=make.running(3), last_state=make.terminated(1, ended_ago_s=4))
+    paused = make.deployment(paused=True, desired=1, current=1, updated=1, ready=1, available=1)
+    snapshot = replace(make.rollout_snapshot(make.pod(statuses=(own,))), deployments=(paused,))
+    verdict = rollout_verdict(snapshot, deployment=make.DEPLOYMENT)
+    assert (verdict.status, verdict.cause) == (Status.FAIL, Cause.ROLLOUT_UNSTABLE)
+
+
 def test_paused_rollout_fails_until_all_pods_are_up_to_date() -> None:
     """Paused half-way is a failure, paused when done a warning: the next change would reach nobody."""
     half = replace(make.rollout_snapshot(make.pod(), desired=2), deployments=(make.deployment(paused=True, updated=1),))

@@ -180,6 +180,13 @@ def test_hpa_that_cannot_scale_fails() -> None:
     assert verdict.reason == "HPA/chat-api cannot scale (FailedGetScale): deployments.apps not found."
 
 
+def test_hpa_that_cannot_scale_is_told_before_the_metrics_it_does_not_read() -> None:
+    """Of a scaleTargetRef that does not exist there is a condition AbleToScale and no other."""
+    able = condition("AbleToScale", "False", reason="FailedGetScale")
+    verdict = judge(with_hpa(conditions=(able,), cpu_current_percent=None))
+    assert verdict.cause is Cause.HPA_CANNOT_SCALE
+
+
 def test_hpa_of_another_deployment_fails() -> None:
     """An autoscaler that scales something else does nothing for this app."""
     verdict = judge(with_hpa(target_name="patient-api"))

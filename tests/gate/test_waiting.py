@@ -201,9 +201,9 @@ def crashing() -> Snapshot:
     return make.rollout_snapshot(make.unready_pod(make.waiting("CrashLoopBackOff"), status=status))
 
 
-def waited_with_log(read_log: ReadLog) -> Waited:
+def waited_with_log(read_log: ReadLog, scene: Snapshot | None = None) -> Waited:
     """Return the wait for a crashing rollout whose logs are read so."""
-    world = World([crashing()])
+    world = World([scene or crashing()])
     return wait_for_rollout(
         world.read,
         deployment=make.DEPLOYMENT,
@@ -235,6 +235,38 @@ def test_wait_for_a_crash_without_its_log_keeps_the_exit_code() -> None:
         raise Denied("get", "pods/log", "carepath-demo", f"{pod} {container} {previous}", status_code=403)
 
     assert waited_with_log(read_log).verdict.cause is Cause.CONTAINER_EXITED
+
+
+def tail_of(line: str) -> ReadLog:
+    """Return a reader of logs that end with this line."""
+
+    def read_log(pod: str, container: str, *, previous: bool) -> LogTail:
+        return LogTail(pod=pod, container=container, previous=previous, lines=(line,))
+
+    return read_log
+
+
+def test_wait_for_a_program_of_another_processor_ends_at_its_first_end() -> None:
+    """The kernel's word is final: no crash loop has to be waited out."""
+    once = make.unready_pod(make.waiting("CrashLoopBackOff"), status={"last_state": make.terminated(1)})
+    waited = waited_with_log(tail_of("exec /server: exec format error"), make.rollout_snapshot(once))
+    assert (waited.verdict.status, waited.verdict.cause) == (Status.FAIL, Cause.IMAGE_WRONG_PLATFORM)
+    assert waited.reads == 1
+
+
+def test_wait_for_a_first_crash_goes_on_whatever_else_its_log_says() -> None:
+    """A program that could not reach something may reach it next time: its log is read once for this end."""
+    once = make.unready_pod(make.waiting("CrashLoopBackOff"), status={"last_state": make.terminated(1)})
+    asked: list[str] = []
+
+    def read_log(pod: str, container: str, *, previous: bool) -> LogTail:
+        asked.append(pod)
+        return tail_of("ConnectionError: refused")(pod, container, previous=previous)
+
+    waited = waited_with_log(read_log, make.rollout_snapshot(once))
+    assert waited.verdict.cause is Cause.CONTAINER_EXITED
+    assert waited.reads > 1
+    assert len(asked) == 2
 
 
 # --- Rights, restarts of the API server, and figures ------------------------------------------------------------------
