@@ -22,6 +22,8 @@ from infra.cluster.process import Process
 from infra.commands import CommandError, run
 
 SERVICES = "/api/v1/services"
+# As for a Classic Load Balancer on EKS, in seconds (k8s.io/cloud-provider-aws, pkg/providers/v1/aws.go).
+IDLE_TIMEOUT = "service.beta.kubernetes.io/aws-load-balancer-connection-idle-timeout"
 # A pass at least this often, should a watch miss something.
 _RESYNC_S = 30
 _RETRY_S = 1.0
@@ -167,7 +169,9 @@ def request_of(item: Mapping[str, Any]) -> Request:
     """Return what a Service asks for."""
     metadata = item["metadata"]
     ports = tuple((port["port"], port.get("nodePort", 0)) for port in item["spec"].get("ports", []))
-    return Request(metadata["creationTimestamp"], metadata["namespace"], metadata["name"], ports)
+    asked = metadata.get("annotations", {}).get(IDLE_TIMEOUT, "")
+    idle_timeout_s = int(asked) if asked.isdecimal() and int(asked) else None
+    return Request(metadata["creationTimestamp"], metadata["namespace"], metadata["name"], ports, idle_timeout_s)
 
 
 def event(refusal: Refusal, now_s: float) -> dict[str, object]:

@@ -19,6 +19,8 @@ class Request:
     name: str
     # Pairs of the Service's port and the port on every node that leads to it; 0 if the Service has none.
     ports: tuple[tuple[int, int], ...]
+    # Seconds, where the Service asks for its own idle timeout.
+    idle_timeout_s: int | None = None
 
     @property
     def key(self) -> str:
@@ -33,6 +35,7 @@ class Frontend:
     service: str
     port: int
     node_port: int
+    idle_timeout_s: int | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def decide(requests: Sequence[Request], occupied: Collection[int] = ()) -> Decis
         served.append(request)
         for port, node_port in request.ports:
             owners[port] = f"Service {request.key}"
-            frontends.append(Frontend(request.key, port, node_port))
+            frontends.append(Frontend(request.key, port, node_port, request.idle_timeout_s))
     return Decision(tuple(frontends), tuple(served), tuple(refused))
 
 

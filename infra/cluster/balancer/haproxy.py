@@ -50,13 +50,16 @@ listen registry
 def _section(instance: Instance, frontend: Frontend) -> str:
     # http-server-close: each request is a new connection to the node, so it reaches a pod that is ready now. A kept
     # connection would stay with one pod and break when that pod ends in the middle of a rolling update.
+    idle = frontend.idle_timeout_s or instance.settings.lb_idle_timeout_s
     return f"""
 # Service {frontend.service}
 listen port-{frontend.port}
   mode http
   option httplog
   bind {instance.loopback_ip}:{frontend.port}
-  timeout http-keep-alive {instance.settings.lb_idle_timeout_s}s
+  timeout client {idle}s
+  timeout server {idle}s
+  timeout http-keep-alive {idle}s
   option http-server-close
   option forwardfor
   server node {instance.node_ip}:{frontend.node_port}

@@ -71,6 +71,19 @@ def test_rendered_config_closes_idle_connections_after_the_settings_timeout(inst
     assert "option http-server-close" in text
 
 
+@pytest.mark.parametrize(("asked", "expected"), [("3", 3), ("0", None), ("soon", None)])
+def test_service_with_an_idle_timeout_of_its_own_gets_it(instance: Instance, asked: str, expected: int | None) -> None:
+    """The annotation that a Classic Load Balancer takes; what is no number of seconds leaves the cluster's own."""
+    annotated = service("chat", 80, 30080)
+    annotated["metadata"]["annotations"] = {controller.IDLE_TIMEOUT: asked}
+    request = request_of(annotated)
+    text = haproxy.render(replace(instance, settings=Settings(lb_idle_timeout_s=60)), decide([request]).frontends)
+    section = text.partition("listen port-80")[2]
+    assert request.idle_timeout_s == expected
+    assert f"timeout server {expected or 60}s" in section
+    assert f"timeout client {expected or 60}s" in section
+
+
 def test_ports_are_read_back_from_a_rendered_config(instance: Instance) -> None:
     """A controller that was started again knows what haproxy serves; the registry's port is no Service's."""
     frontends = [Frontend("demo/a", 80, 30080), Frontend("demo/b", 8443, 30081)]
