@@ -89,6 +89,10 @@ faults: setup ## The whole fault matrix on the embedded cluster; writes notes/fa
 	@$(PYTHON) -m infra.cluster up
 	@$(CLUSTER_ENV); $(PYTHON) -m e2e.faults
 
+.PHONY: rules
+rules: setup ## Take each rule of the diagnosis away and see that a test misses it; writes benchmarks/results/rules.md
+	@$(PYTHON) -m benchmarks.rules
+
 # --- The release checklist (notes/checklist.md); TARGET=demo for EKS ---------------------------------------------------
 
 VERSION = v2.0
