@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from e2e.faults.running import World
+from e2e.faults.judging import World
 from e2e.faults.world import current_world
 
 #: Markers of what takes too long for `make test`: the rest of the fault matrix, and the checklist in its own words.

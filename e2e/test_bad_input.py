@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from e2e.faults.running import Acceptance, World, accept, target_text
+from e2e.faults.judging import Acceptance, World, accept, target_text
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("bad-input")]
 INCONCLUSIVE = 10

@@ -19,7 +19,7 @@ from e2e.checklist.handling import HANDLING, LONG_S, Handling, edited, handled
 from e2e.checklist.record import Typed, markdown
 from e2e.checklist.shell import Done, Shell
 from e2e.checklist.stand_ins import replaced, stand_ins
-from e2e.faults.running import World
+from e2e.faults.judging import World
 from e2e.faults.table import machine
 from infra.paths import PROJECT
 from infra.tf.program import terraform

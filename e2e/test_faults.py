@@ -8,7 +8,8 @@ import pytest
 
 from e2e.faults.case import Case
 from e2e.faults.cases import CASES
-from e2e.faults.running import Outcome, World, run_case
+from e2e.faults.judging import World
+from e2e.faults.running import Outcome, run_case
 
 #: Beside each other on 2 cores: acceptance waits most of its time.
 AT_ONCE = 3

@@ -16,7 +16,7 @@ import pytest
 
 from e2e import option_b
 from e2e.faults.app import MODEL
-from e2e.faults.running import World
+from e2e.faults.judging import World
 from gate.diagnosis.contents import secrets_verdict
 from gate.readers.layers import image_contents
 from gate.verdict import Status

@@ -19,7 +19,7 @@ import yaml
 
 from e2e.faults.app import Document, baseline
 from e2e.faults.hands import Hands, free
-from e2e.faults.running import World
+from e2e.faults.judging import World
 from infra.commands import CommandError
 from infra.paths import PROJECT
 

@@ -7,7 +7,7 @@ import pytest
 
 from e2e import option_b
 from e2e.faults.app import MODEL
-from e2e.faults.running import World
+from e2e.faults.judging import World
 from infra.cluster.api import ApiError
 from infra.cluster.instance import Instance, load_record
 from infra.model_hub import ModelHub

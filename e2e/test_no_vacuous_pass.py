@@ -15,7 +15,8 @@ import yaml
 from e2e.faults.app import LABEL, baseline
 from e2e.faults.conditions import ready
 from e2e.faults.hands import Hands, free
-from e2e.faults.running import START_TIMEOUT_S, World, accept, command, target_text
+from e2e.faults.judging import World, accept, command, target_text
+from e2e.faults.running import START_TIMEOUT_S
 from infra.paths import PROJECT
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("no-vacuous-pass")]

@@ -13,7 +13,7 @@ import httpx
 import jsonschema
 import pytest
 
-from e2e.faults.running import World
+from e2e.faults.judging import World
 from gate.criteria import criteria
 from infra.paths import PROJECT
 

@@ -16,7 +16,7 @@ import pytest
 
 from e2e.faults.app import baseline
 from e2e.faults.hands import free
-from e2e.faults.running import World
+from e2e.faults.judging import World
 from gate.causes import Cause
 from gate.readers.chat import pod_client
 from gate.readers.cluster import ClusterReader, connect

@@ -50,10 +50,11 @@ class Images:
 
 @dataclass(frozen=True)
 class Free:
-    """What the node has left for requests, in thousandths of a CPU and in bytes."""
+    """What the node has left for requests, in thousandths of a CPU, in bytes and in pods."""
 
     cpu_m: int
     memory_bytes: int
+    pods: int
 
 
 @dataclass
@@ -162,6 +163,8 @@ def baseline(namespace: str, port: int, images: Images, free: Free, *, model: bo
     app.container["resources"]["requests"] = {"cpu": "60m", "memory": "200Mi"}
     app.use(images.model if model else images.mock)
     app.setenv(LLM_MODE=MODEL if model else "mock")
+    # Asked as often, a wrong one would be known a window after the pod got ready, as long as the gate watches anyway.
+    app.container["livenessProbe"]["periodSeconds"] = 2
     if model:
         # On a node that many cases share an answer may take long, and that is not what any of them is about.
         app.setenv(REQUEST_DEADLINE_S="40", DRAIN_S="40")

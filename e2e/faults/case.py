@@ -19,6 +19,12 @@ Act: TypeAlias = Callable[[Hands], None]
 #: Enough for what most cases are about, and too few for LAT-1 and ERR-1, which say so.
 FEW_SAMPLES = 4
 
+#: The tier that judges, by its marker; a drill may judge instead.
+ACCEPTANCE = "acceptance"
+
+#: The gate's own limit for a rollout, longer than any tolerance that a case waits out.
+ROLLOUT_TIMEOUT_S = 180.0
+
 #: From terminal to verdict, in seconds: what the project promises (README, The tiers).
 WITHIN_S = 30.0
 
@@ -45,10 +51,14 @@ class Case:
         near_act: the same for the near miss.
         samples: questions over all pods that the gate asks of the fault, beside a cold one of each pod.
         near_samples: the same of the near miss; None: as many.
+        meanwhile: done beside the run of the gate on the fault, from its start.
+        near_meanwhile: the same for the near miss.
         undo: puts back what deleting the namespace does not.
         waited_s: how long the gate waits the fault out before it calls it final, by a named tolerance of its own that
             begins when terminal_when becomes true.
         within_s: from terminal to verdict, at most.
+        tier: the one that judges, by its marker.
+        rollout_timeout_s: the gate's own limit for the rollout.
         alone: no other case may run beside it, for it measures or changes the node.
         quick: one of the few that run with every `make test`.
     """
@@ -70,15 +80,39 @@ class Case:
     near_act: Act | None = None
     samples: int = FEW_SAMPLES
     near_samples: int | None = None
+    meanwhile: Act | None = None
+    near_meanwhile: Act | None = None
     undo: Act | None = None
     waited_s: float = 0.0
     within_s: float = WITHIN_S
+    tier: str = ACCEPTANCE
+    rollout_timeout_s: float = ROLLOUT_TIMEOUT_S
     alone: bool = False
     quick: bool = False
 
 
 def nothing(_: App) -> None:
     """Leave the app as it is."""
+
+
+def together(*changes: Change) -> Change:
+    """Change one thing after the other."""
+
+    def change(app: App) -> None:
+        for each in changes:
+            each(app)
+
+    return change
+
+
+def done_after(*acts: Act) -> Act:
+    """Do one thing after the other."""
+
+    def act(hands: Hands) -> None:
+        for each in acts:
+            each(hands)
+
+    return act
 
 
 def without(kind: str, name: str) -> Change:

@@ -151,12 +151,48 @@ def addressless(service: str) -> Condition:
     return holds
 
 
-def hpa(condition: str, reason: str) -> Condition:
-    """A condition of the HorizontalPodAutoscaler is False for this reason."""
+def hpa(condition: str, reason: str = "") -> Condition:
+    """A condition of the HorizontalPodAutoscaler is False, for this reason where given."""
     return lambda look: any(
-        each["type"] == condition and each["status"] == "False" and each["reason"] == reason
+        each["type"] == condition and each["status"] == "False" and reason in {"", each["reason"]}
         for found in look("HorizontalPodAutoscaler")
         for each in found["status"].get("conditions", ())
+    )
+
+
+def scaled_to_zero(look: Look) -> bool:
+    """The chat API's Deployment shall have no pods, and its controller knows."""
+    return any(
+        each["spec"].get("replicas") == 0 and each.get("status", {}).get("observedGeneration")
+        for each in look("Deployment")
+        if each["metadata"]["name"] == APP
+    )
+
+
+def unobserved(look: Look) -> bool:
+    """The chat API's Deployment was changed and its controller has not looked at it since."""
+    return any(
+        each["metadata"]["generation"] > each.get("status", {}).get("observedGeneration", 0)
+        for each in look("Deployment")
+        if each["metadata"]["name"] == APP
+    )
+
+
+def revision(number: int) -> Condition:
+    """The chat API's Deployment has come to this revision."""
+    return lambda look: any(
+        each["metadata"].get("annotations", {}).get("deployment.kubernetes.io/revision") == str(number)
+        for each in look("Deployment")
+        if each["metadata"]["name"] == APP
+    )
+
+
+def node_condition(kind: str, status: str) -> Condition:
+    """A node has this condition."""
+    return lambda look: any(
+        (condition["type"], condition["status"]) == (kind, status)
+        for node in look("Node")
+        for condition in node["status"]["conditions"]
     )
 
 

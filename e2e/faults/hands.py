@@ -4,6 +4,8 @@ The API is read with the launcher's small client and not with the gate's reader,
 """
 
 import json
+import os
+import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,9 +17,13 @@ from kubernetes.utils.quantity import parse_quantity
 from e2e.faults.app import Document, Free
 from e2e.faults.conditions import Condition, Raw
 from infra.cluster.api import Api, ApiError
+from infra.cluster.instance import load_record
+from infra.cluster.process import Supervisor
 from infra.commands import run
+from infra.paths import cluster_name
 
 _PATHS = {
+    "Node": "/api/v1/nodes",
     "Pod": "/api/v1/namespaces/{}/pods",
     "Event": "/api/v1/namespaces/{}/events",
     "PersistentVolumeClaim": "/api/v1/namespaces/{}/persistentvolumeclaims",
@@ -73,11 +79,31 @@ class Hands:
         Raises:
             HarnessError: not in time.
         """
+        self.wait_until(lambda: condition(Glance(self.api, self.namespace)), timeout_s=timeout_s)
+
+    def wait_until(self, holds: Callable[[], bool], *, timeout_s: float) -> None:
+        """Return once something holds that no object of the namespace says.
+
+        Raises:
+            HarnessError: not in time.
+        """
         deadline = time.monotonic() + timeout_s
-        while not condition(Glance(self.api, self.namespace)):
+        while not holds():
             if time.monotonic() > deadline:
                 raise HarnessError(f"namespace {self.namespace}: not as the case needs it within {timeout_s:g} s")
             time.sleep(LOOK_EVERY_S)
+
+    def send(self, component: str, number: signal.Signals) -> None:
+        """Send a signal to a component of the embedded cluster: SIGSTOP makes one that hangs, SIGCONT mends it.
+
+        Raises:
+            HarnessError: it does not run.
+        """
+        record = load_record(cluster_name())
+        process = Supervisor.of(record.instance).running(component) if record else None
+        if process is None:
+            raise HarnessError(f"component {component} does not run in cluster {cluster_name()}")
+        os.kill(process.pid, number)
 
     def delete(self, *, wait: bool) -> None:
         """Delete the namespace with all in it."""
@@ -130,7 +156,11 @@ def free(api: Api) -> Free:
         name: _quantity(nodes[0]["status"]["allocatable"][name]) - sum(_requests(pod, name) for pod in bound)
         for name in ("cpu", "memory")
     }
-    return Free(cpu_m=int(left["cpu"] * 1000), memory_bytes=int(left["memory"]))
+    return Free(
+        cpu_m=int(left["cpu"] * 1000),
+        memory_bytes=int(left["memory"]),
+        pods=int(_quantity(nodes[0]["status"]["allocatable"]["pods"])) - len(bound),
+    )
 
 
 def _requests(pod: Mapping[str, Any], name: str) -> Decimal:

@@ -1,25 +1,39 @@
 """The matrix's result as a line per case and as notes/faults.md. Pure but for asking which machine it was."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import median
 
 from e2e.faults.case import Case
 from e2e.faults.running import Outcome
+from e2e.faults.unmade import ELSEWHERE, INCIDENTS, INCIDENTS_ELSEWHERE, NOT_HERE
 from gate.causes import Cause
 from infra.cluster.api import Api
 
 _PREAMBLE = """\
 # The fault matrix
 
-Written by `make faults`: the app is broken on the embedded cluster, one way after the other, and acceptance judges it
-in a process of its own, as CI runs it. **Final** is the moment when the raw objects say so, stamped by the harness's
-own look, five a second. **Tolerance** is how long the gate then waits on purpose, so as never to cry wolf
-(`gate/diagnosis/tolerances.py`). For each fault a **near miss**, the same thing changed as far as it may go, has to
-pass the same criterion. `kubectl rollout status` ran beside acceptance; what it had said by the end stands here.
+Written by `make faults`: the app is broken on the embedded cluster, one way after the other, and the gate judges it in
+a process of its own, as CI runs it. **Final** is the moment when the raw objects say so, stamped by the harness's own
+look, five a second. **Tolerance** is how long the gate then waits on purpose, so as never to cry wolf
+(`gate/diagnosis/tolerances.py`); what is left stands under **after**. For each fault a **near miss**, the same thing
+changed as far as it may go, has to pass the same criterion. `kubectl rollout status` ran beside the gate: its last
+line, and how long after final it said so, or how long it had waited when the gate was through.
 A negative time: the gate knew before the objects named the fault by themselves."""
+
+
+_COLUMNS = (
+    "fault",
+    "incident",
+    "verdict",
+    "final to verdict, s",
+    "tolerance, s",
+    "after, s",
+    "near miss",
+    "kubectl rollout status",
+)
 
 
 @dataclass(frozen=True)
@@ -38,23 +52,29 @@ class Row:
     @property
     def gate_s(self) -> float | None:
         """Return the part of it that is not the gate's own tolerance."""
-        return None if self.seconds is None else max(self.seconds - self.case.waited_s, 0.0)
+        return self.outcome.gate_s if self.outcome else None
 
 
 def terminal_line(row: Row) -> str:
     """Return a case's result for the terminal: a line, and one more for each problem."""
-    head = f"{'wrong' if row.problems else 'right':5}  {row.case.name:28} {_verdict(row):55} {_seconds(row.seconds):>7}"
+    head = f"{'wrong' if row.problems else 'right':5}  {row.case.name:34} {_verdict(row):50} {_seconds(row.gate_s):>7}"
     return "\n".join((head, *(f"       {problem}" for problem in row.problems)))
 
 
-def markdown(rows: Sequence[Row], machine_text: str, took_s: float) -> str:
-    """Return notes/faults.md."""
+def markdown(rows: Sequence[Row], where: str, took_s: float) -> str:
+    """Return notes/faults.md.
+
+    Args:
+        rows: every case that was chosen, run or not.
+        where: the machine.
+        took_s: seconds that the run took.
+    """
     measured = [row.gate_s for row in rows if row.gate_s is not None]
-    right = sum(not row.problems for row in rows)
+    right = [row for row in rows if not row.problems]
     lines = [
-        *_PREAMBLE.splitlines(),
+        _PREAMBLE,
         "",
-        f"{datetime.now(UTC):%Y-%m-%d}, {machine_text}. {right} of {len(rows)} right, in {took_s / 60:.0f} minutes.",
+        f"{datetime.now(UTC):%Y-%m-%d}, {where}. {len(right)} of {len(rows)} right, in {took_s / 60:.0f} minutes.",
     ]
     if measured:
         lines += [
@@ -62,19 +82,44 @@ def markdown(rows: Sequence[Row], machine_text: str, took_s: float) -> str:
         ]
     lines += [
         "",
-        "| fault | incident | verdict | final to verdict, s | tolerance, s | near miss | kubectl rollout status |",
-        "|---|---|---|---|---|---|---|",
+        f"| {' | '.join(_COLUMNS)} |",
+        f"|{'---|' * len(_COLUMNS)}",
         *(_line(row) for row in sorted(rows, key=lambda row: (row.case.criterion != "POD-1", row.case.name))),
+        *_incidents(right),
+        *_causes(right),
     ]
-    made = {row.case.cause for row in rows}
-    unmade = ", ".join(f"`{cause.value}`" for cause in Cause if cause not in made)
-    told = "No fault here makes these causes; other tiers judge them, or tests on objects made by hand and recorded:"
-    lines += ["", told, "", unmade]
     wrong = [row for row in rows if row.problems]
     if wrong:
         lines += ["", "## Wrong", ""]
-        lines += [f"- {row.case.name}: {problem}" for row in wrong for problem in row.problems]
+        lines += [f"- {row.case.name}: {' '.join(problem.split())}" for row in wrong for problem in row.problems]
     return "\n".join((*lines, ""))
+
+
+def _incidents(right: Sequence[Row]) -> Iterator[str]:
+    """Yield, for each row of the incident list, the cases that were right in this run, or where else it is judged."""
+    yield from ("", "## The incidents", "", "| incident | made by |", "|---|---|")
+    for number in INCIDENTS:
+        names = [f"`{row.case.name}`" for row in right if number in row.case.incidents]
+        yield f"| {number} | {', '.join(names) or INCIDENTS_ELSEWHERE.get(number, '**not made**')} |"
+
+
+def _causes(right: Sequence[Row]) -> Iterator[str]:
+    """Yield which causes no case of this run has made, and where they are judged instead."""
+    made = {row.case.cause for row in right}
+    unmade = [cause for cause in Cause if cause not in made]
+    yield from ("", "## Causes that no fault here has made", "")
+    for why, causes in ELSEWHERE.items():
+        named = [cause for cause in unmade if cause in causes]
+        if named:
+            yield f"- {why}: {_named(named)}"
+    yield from (f"- `{cause.value}`: {NOT_HERE[cause]}" for cause in unmade if cause in NOT_HERE)
+    told = {cause for causes in ELSEWHERE.values() for cause in causes} | set(NOT_HERE)
+    unproven = [cause for cause in unmade if cause not in told]
+    yield f"- Unproven on a cluster, tested on objects made by hand or recorded only: {_named(unproven) or 'none'}"
+
+
+def _named(causes: Sequence[Cause]) -> str:
+    return ", ".join(f"`{cause.value}`" for cause in causes)
 
 
 def machine(api: Api) -> str:
@@ -95,8 +140,9 @@ def _line(row: Row) -> str:
         _verdict(row),
         _seconds(row.seconds),
         f"{case.waited_s:g}" if case.waited_s else "-",
+        _seconds(row.gate_s),
         near["status"] if near else "none",
-        row.outcome.acceptance.kubectl.replace("|", "/") if row.outcome else "-",
+        row.outcome.kubectl.replace("|", "/") if row.outcome else "-",
     )
     return f"| {' | '.join(cells)} |"
 

@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 
 from e2e.faults.app import Images
 from e2e.faults.hands import HarnessError
-from e2e.faults.running import World
+from e2e.faults.judging import World
 from infra.cluster.api import Api
 from infra.cluster.environment import completed
 from infra.cluster.instance import load_record

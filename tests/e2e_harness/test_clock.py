@@ -9,7 +9,7 @@ import pytest
 
 from e2e.faults.conditions import Look
 from e2e.faults.hands import Glance, stamp
-from e2e.faults.running import read_report
+from e2e.faults.judging import read_report
 from infra.cluster.api import ApiError
 
 

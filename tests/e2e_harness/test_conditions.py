@@ -141,3 +141,52 @@ def test_both_needs_both() -> None:
     look = made(Pod=[pod()])
     assert conditions.both(conditions.ready(), conditions.ready())(look)
     assert not conditions.both(conditions.ready(), conditions.unschedulable)(look)
+
+
+def chat(*, generation: int = 2, replicas: int = 1, revision: int = 1, **status: Any) -> Raw:  # noqa: ANN401  # raw fields
+    """Return the chat API's Deployment."""
+    return {
+        "metadata": {
+            "name": APP,
+            "generation": generation,
+            "annotations": {"deployment.kubernetes.io/revision": str(revision)},
+        },
+        "spec": {"replicas": replicas},
+        "status": status,
+    }
+
+
+def test_scaled_to_zero_waits_for_the_controller() -> None:
+    """Before the controller has looked, nobody knows; with a replica it is none."""
+    assert conditions.scaled_to_zero(made(Deployment=[chat(replicas=0, observedGeneration=2)]))
+    assert not conditions.scaled_to_zero(made(Deployment=[chat(replicas=0)]))
+    assert not conditions.scaled_to_zero(made(Deployment=[chat(observedGeneration=2)]))
+
+
+def test_unobserved_is_a_generation_ahead_of_its_controller() -> None:
+    """Equal generations are in order."""
+    assert conditions.unobserved(made(Deployment=[chat(observedGeneration=1)]))
+    assert not conditions.unobserved(made(Deployment=[chat(observedGeneration=2)]))
+
+
+def test_revision_is_the_deployments_own() -> None:
+    """Not one before, and not another Deployment's."""
+    assert conditions.revision(2)(made(Deployment=[chat(revision=2)]))
+    assert not conditions.revision(2)(made(Deployment=[chat()]))
+
+
+def test_node_condition_needs_kind_and_status() -> None:
+    """A node that is silent is Unknown, not False."""
+    node = {"status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}}
+    assert conditions.node_condition("Ready", "Unknown")(made(Node=[node]))
+    assert not conditions.node_condition("Ready", "False")(made(Node=[node]))
+
+
+def test_hpa_condition_without_a_reason_takes_any() -> None:
+    """Where a reason is given, it counts."""
+    able = {"type": "AbleToScale", "status": "False", "reason": "FailedGetScale"}
+    look = made(HorizontalPodAutoscaler=[{"status": {"conditions": [able]}}])
+    assert conditions.hpa("AbleToScale")(look)
+    assert conditions.hpa("AbleToScale", "FailedGetScale")(look)
+    assert not conditions.hpa("AbleToScale", "BackoffBoth")(look)
+    assert not conditions.hpa("ScalingActive")(look)

@@ -4,12 +4,14 @@ from e2e.faults.case import Case
 from e2e.faults.cases import (
     admission,
     answers,
+    autoscaling,
     configuration,
     containers,
     figures,
     images,
     impostors,
     network,
+    nodes,
     probes,
     rollouts,
     scheduling,
@@ -29,5 +31,7 @@ CASES: tuple[Case, ...] = (
     *answers.CASES,
     *impostors.CASES,
     *rollouts.CASES,
+    *autoscaling.CASES,
+    *nodes.CASES,
     *figures.CASES,
 )

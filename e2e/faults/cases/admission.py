@@ -1,10 +1,13 @@
 """Pods that the API server refuses: there is nothing to look at but the ReplicaSet."""
 
-from e2e.faults.app import App
-from e2e.faults.case import Case, Change
+from e2e.faults.app import App, Document
+from e2e.faults.case import Act, Case, Change, nothing
+from e2e.faults.cases.storage import removed
 from e2e.faults.conditions import refused
+from e2e.faults.hands import Hands
 from gate.causes import Cause
 from gate.diagnosis.tolerances import ADMISSION_S
+from infra.commands import CommandError
 
 
 def quota(**hard: str) -> Change:
@@ -47,6 +50,83 @@ def restricted(*, escalation: bool) -> Change:
     return change
 
 
+def guarded_by_webhook(failure_policy: str) -> Act:
+    """Let a webhook that does not answer review every new pod, then bring new pods."""
+
+    def act(hands: Hands) -> None:
+        webhook = {
+            "name": "pods.guard.example",
+            "failurePolicy": failure_policy,
+            "clientConfig": {"service": {"namespace": "kube-system", "name": "guard", "path": "/"}},
+            "rules": [_NEW_PODS],
+            "namespaceSelector": _only(hands.namespace),
+            "sideEffects": "None",
+            "admissionReviewVersions": ["v1"],
+            "timeoutSeconds": 2,
+        }
+        document = {
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "ValidatingWebhookConfiguration",
+            "metadata": {"name": hands.namespace},
+            "webhooks": [webhook],
+        }
+        _guard(hands, [document], bites=failure_policy == "Fail")
+
+    return act
+
+
+def guarded_by_policy(label: str) -> Act:
+    """Let the API server refuse new pods without this label, then bring new pods."""
+
+    def act(hands: Hands) -> None:
+        kind = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": hands.namespace}}
+        rule = {"expression": f"'{label}' in object.metadata.labels", "message": f"pods need the label {label}"}
+        policy = {
+            **kind,
+            "kind": "ValidatingAdmissionPolicy",
+            "spec": {
+                "failurePolicy": "Fail",
+                "matchConstraints": {"resourceRules": [_NEW_PODS]},
+                "validations": [rule],
+            },
+        }
+        binding = {
+            **kind,
+            "kind": "ValidatingAdmissionPolicyBinding",
+            "spec": {
+                "policyName": hands.namespace,
+                "validationActions": ["Deny"],
+                "matchResources": {"namespaceSelector": _only(hands.namespace)},
+            },
+        }
+        _guard(hands, [policy, binding], bites=True)
+
+    return act
+
+
+_NEW_PODS = {"apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "operations": ["CREATE"]}
+
+
+def _only(namespace: str) -> Document:
+    return {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
+
+
+def _guard(hands: Hands, documents: list[Document], *, bites: bool) -> None:
+    """Apply the guard, wait until the API server knows it, and start the app's pods anew."""
+    hands.apply(documents)
+    if bites:
+        hands.wait_until(lambda: _refuses(hands), timeout_s=30)
+    hands.kubectl("rollout", "restart", "deployment/chat-api")
+
+
+def _refuses(hands: Hands) -> bool:
+    try:
+        hands.kubectl("run", "probe", "--image=none", "--dry-run=server")
+    except CommandError:
+        return True
+    return False
+
+
 CASES = (
     Case(
         name="quota-used-up",
@@ -81,5 +161,29 @@ CASES = (
         terminal_when=refused,
         waited_s=ADMISSION_S,
         cause=Cause.ADMISSION_POD_SECURITY,
+    ),
+    Case(
+        name="webhook-does-not-answer",
+        first=nothing,
+        fault=nothing,
+        act=guarded_by_webhook("Fail"),
+        near_miss=nothing,
+        near_act=guarded_by_webhook("Ignore"),
+        undo=removed("validatingwebhookconfiguration/{}"),
+        terminal_when=refused,
+        waited_s=ADMISSION_S,
+        cause=Cause.ADMISSION_WEBHOOK,
+    ),
+    Case(
+        name="policy-refuses",
+        first=nothing,
+        fault=nothing,
+        act=guarded_by_policy("cost-centre"),
+        near_miss=nothing,
+        near_act=guarded_by_policy("app.kubernetes.io/part-of"),
+        undo=removed("validatingadmissionpolicybinding/{}", "validatingadmissionpolicy/{}"),
+        terminal_when=refused,
+        waited_s=ADMISSION_S,
+        cause=Cause.ADMISSION_REFUSED,
     ),
 )

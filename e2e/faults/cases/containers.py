@@ -2,9 +2,9 @@
 
 from e2e.faults.app import App
 from e2e.faults.case import Case, Change
-from e2e.faults.conditions import ended, failed, progress_exceeded, waiting
+from e2e.faults.conditions import both, ended, failed, progress_exceeded, ready, waiting
 from gate.causes import Cause
-from gate.diagnosis.tolerances import CREATE_S
+from gate.diagnosis.tolerances import CREATE_S, RESTART_SETTLE_S
 from gate.verdict import Status
 
 #: What the image starts.
@@ -70,6 +70,16 @@ def writes(mib: int) -> Change:
     return change
 
 
+def mounted_at(path: str) -> Change:
+    """Mount an empty folder there."""
+
+    def change(app: App) -> None:
+        app.pod["volumes"].append({"name": "extra", "emptyDir": {}})
+        app.container["volumeMounts"].append({"name": "extra", "mountPath": path})
+
+    return change
+
+
 CASES = (
     Case(
         name="oom-while-loading",
@@ -127,5 +137,23 @@ CASES = (
         near_miss=writes(40),
         terminal_when=failed(2, "Evicted"),
         cause=Cause.POD_EVICTED_STORAGE,
+    ),
+    Case(
+        name="folder-mounted-over-a-file",
+        fault=mounted_at("/etc/passwd"),
+        near_miss=mounted_at("/etc/carepath"),
+        terminal_when=waiting("RunContainerError", "CrashLoopBackOff", "CreateContainerError"),
+        waited_s=CREATE_S,
+        within_s=45,
+        cause=Cause.CONTAINER_CREATE_FAILED,
+    ),
+    Case(
+        name="restarted-once",
+        fault=python(FAIL_ONCE),
+        near_miss=python(SERVE),
+        terminal_when=both(ended(1, code=3), ready()),
+        waited_s=RESTART_SETTLE_S,
+        cause=Cause.CONTAINER_RESTARTED,
+        status=Status.WARN,
     ),
 )

@@ -45,6 +45,47 @@ def foreign_image(hands: Hands) -> None:
         run(["/usr/bin/env", "docker", "push", FOREIGN], env=hands.environment)
 
 
+def registry_that_answers(status: int, port: int) -> Change:
+    """Run a registry on the node that answers every request with this status."""
+    program = f"""
+import http.server
+class Registry(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response({status})
+        self.send_header('WWW-Authenticate', 'Basic realm="carepath"')
+        self.send_header('Content-Length', '0')
+        self.end_headers()
+    do_HEAD = do_GET
+http.server.ThreadingHTTPServer(('0.0.0.0', {port}), Registry).serve_forever()
+"""
+
+    def change(app: App) -> None:
+        container = {
+            "name": "registry",
+            "image": app.images.mock,
+            "command": ["python", "-c", program],
+            "readinessProbe": {"tcpSocket": {"port": port}, "periodSeconds": 1},
+            "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "64Mi"}},
+        }
+        labels = {"app": "registry"}
+        spec = {"hostNetwork": True, "terminationGracePeriodSeconds": 1, "containers": [container]}
+        app.add(
+            {
+                "apiVersion": "apps/v1",
+                "kind": "Deployment",
+                "metadata": {"name": "registry"},
+                "spec": {
+                    "replicas": 1,
+                    "strategy": {"type": "Recreate"},
+                    "selector": {"matchLabels": labels},
+                    "template": {"metadata": {"labels": labels}, "spec": spec},
+                },
+            }
+        )
+
+    return change
+
+
 def tagged(version: str) -> Act:
     """Let the moving tag name this version's image."""
 
@@ -103,6 +144,23 @@ CASES = (
         near_miss=nothing,
         terminal_when=event("Failed", "connection refused", times=3),
         cause=Cause.IMAGE_REGISTRY_UNREACHABLE,
+    ),
+    Case(
+        name="registry-refuses",
+        incidents=(21,),
+        first=registry_that_answers(401, 5998),
+        fault=image("localhost:5998/carepath-chat-api:v1.0"),
+        near_miss=nothing,
+        terminal_when=waiting("ErrImagePull", "ImagePullBackOff"),
+        cause=Cause.IMAGE_DENIED,
+    ),
+    Case(
+        name="registry-limits-the-rate",
+        first=registry_that_answers(429, 5997),
+        fault=image("localhost:5997/carepath-chat-api:v1.0"),
+        near_miss=nothing,
+        terminal_when=event("Failed", "429", times=3),
+        cause=Cause.IMAGE_PULL_FAILED,
     ),
     Case(
         name="image-for-another-processor",

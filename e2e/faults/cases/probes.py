@@ -3,12 +3,13 @@
 import json
 from typing import Any
 
-from e2e.faults.app import App
+from e2e.faults.app import MODEL, App
 from e2e.faults.case import Case, Change
-from e2e.faults.conditions import ended, event, progress_exceeded, running
+from e2e.faults.conditions import ended, event, progress_exceeded, ready, running
 from e2e.faults.hands import Hands
 from gate.causes import Cause
 from gate.diagnosis.tolerances import PATH_MISSING_S
+from service_chat.catalogue import catalogue
 
 #: Instead of 120 s: a rollout in which nothing fails for good ends with its deadline.
 DEADLINE_S = 20
@@ -37,6 +38,54 @@ def liveness(path: str) -> Change:
         probe("readiness", initialDelaySeconds=5)(app)
 
     return change
+
+
+def liveness_of_the_manifests(path: str) -> Change:
+    """Ask this path as often as the rendered manifests do: the first kill comes a minute after the start."""
+    return probe("liveness", path=path, periodSeconds=10, failureThreshold=6)
+
+
+def blocks(seconds: int, *, timeout_s: int) -> Change:
+    """Block the event loop for so long, 6 s after the start, as inference on it does; liveness waits that long."""
+
+    def change(app: App) -> None:
+        app.container["command"] = ["python", "-c", _BLOCKED.format(seconds=seconds)]
+        app.pod["terminationGracePeriodSeconds"] = 1
+        probe("liveness", periodSeconds=1, timeoutSeconds=timeout_s, failureThreshold=2)(app)
+        probe("readiness", initialDelaySeconds=3)(app)
+
+    return change
+
+
+#: A handler runs between two instructions of the main thread, which is the event loop's.
+_BLOCKED = """
+import runpy, signal, time
+signal.signal(signal.SIGALRM, lambda *_: time.sleep({seconds}))
+signal.alarm(6)
+runpy.run_module("service_chat", run_name="__main__")
+"""
+
+
+def ready_without_model(*, file: bool) -> Change:
+    """Call the pod ready as soon as it lives; its model's file is a pipe that nobody writes to, or is there."""
+
+    def change(app: App) -> None:
+        for which in ("startup", "readiness"):
+            probe(which, path="/health")(app)
+        if not file:
+            app.container["command"] = ["python", "-c", _PIPE.format(file=catalogue()[MODEL].file)]
+            app.setenv(MODEL_CACHE_DIR="/tmp")  # noqa: S108  # the pod's own emptyDir
+            app.pod["terminationGracePeriodSeconds"] = 1
+
+    return change
+
+
+#: Reading it never ends, as on a network volume that hangs.
+_PIPE = """
+import os
+os.path.exists("/tmp/{file}") or os.mkfifo("/tmp/{file}")
+os.execvp("python", ["python", "-m", "service_chat"])
+"""
 
 
 def readiness_gate(app: App) -> None:
@@ -100,5 +149,30 @@ CASES = (
         near_miss=liveness("/health"),
         terminal_when=ended(3),
         cause=Cause.PROBE_LIVENESS_KILLED,
+    ),
+    Case(
+        name="liveness-path-unknown",
+        fault=liveness_of_the_manifests("/livez"),
+        near_miss=liveness_of_the_manifests("/version"),
+        terminal_when=event("Unhealthy", "Liveness", times=2),
+        cause=Cause.PROBE_LIVENESS_FAILING,
+    ),
+    Case(
+        name="inference-blocks-the-event-loop",
+        incidents=(7,),
+        fault=blocks(3600, timeout_s=1),
+        near_miss=blocks(2, timeout_s=10),
+        terminal_when=ended(3),
+        cause=Cause.PROBE_LIVENESS_KILLED,
+    ),
+    Case(
+        name="ready-before-the-model",
+        incidents=(6,),
+        fault=ready_without_model(file=False),
+        near_miss=ready_without_model(file=True),
+        terminal_when=ready(),
+        criterion="LLM-1",
+        cause=Cause.PROBE_READY_WITHOUT_MODEL,
+        model=True,
     ),
 )

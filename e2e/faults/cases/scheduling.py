@@ -92,6 +92,17 @@ def apart(rule: str) -> Change:
     return change
 
 
+def two_on_port(port: int | None) -> Change:
+    """Two replicas that take this port of their node, or none."""
+
+    def change(app: App) -> None:
+        app.hpa["spec"]["minReplicas"] = 2
+        if port is not None:
+            app.container["ports"][0]["hostPort"] = port
+
+    return change
+
+
 def gated(app: App) -> None:
     """Let a gate hold the pod back from the scheduler."""
     app.pod["schedulingGates"] = [{"name": GATE}]
@@ -171,6 +182,14 @@ CASES = (
         terminal_when=unschedulable,
         waited_s=UNSCHEDULABLE_S,
         cause=Cause.SCHEDULING_AFFINITY,
+    ),
+    Case(
+        name="port-of-the-node-taken",
+        fault=two_on_port(18999),
+        near_miss=two_on_port(None),
+        terminal_when=unschedulable,
+        waited_s=UNSCHEDULABLE_S,
+        cause=Cause.SCHEDULING_UNKNOWN,
     ),
     Case(
         name="node-tainted",
