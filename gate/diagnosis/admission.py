@@ -103,9 +103,7 @@ def creation_refused(snapshot: Snapshot, deployment: Deployment, newest: Replica
     facts = {name: quote(value) for name, value in match.groupdict().items()}
     facts |= {"namespace": snapshot.namespace, "message": quote(text) or "it does not say why"}
     lasted_s = seconds_between(condition.at, snapshot.read_at)
-    leaving = rule.cause is Cause.ADMISSION_QUOTA and any(
-        pod.terminating and pod.phase not in ENDED for pod in snapshot.pods
-    )
+    leaving = rule.cause is Cause.ADMISSION_QUOTA and any(pod.phase not in ENDED for pod in snapshot.terminating)
     finding = Finding(
         Status.FAIL,
         rule.cause,

@@ -166,7 +166,7 @@ def sandbox_fault(snapshot: Snapshot, pod: Pod) -> PodFault | None:
 def _create(snapshot: Snapshot, pod: Pod, status: ContainerStatus, state: ContainerState) -> PodFault:
     waited_s = _waited_s(snapshot, pod)
     rule, match = next((rule, found) for rule in _RULES if (found := rule.pattern.search(state.message)))
-    node = next((each for each in snapshot.nodes if each.name == pod.node), None)
+    node = snapshot.node(pod.node)
     facts = match.groupdict() | {
         "namespace": snapshot.namespace,
         "pod": pod.name,

@@ -13,7 +13,7 @@ from gate.diagnosis.admission import RolloutFault, creation_refused
 from gate.diagnosis.evictions import ended_faults
 from gate.diagnosis.faults import FaultGroup, PodFault, grouped
 from gate.diagnosis.liveness import liveness_faults
-from gate.diagnosis.ownership import ENDED, counted, newest_replica_set, old_pods, owned_by, pods_of, replica_sets
+from gate.diagnosis.ownership import ENDED, counted, newest_replica_set, old_pods, pods_of, replica_sets
 from gate.diagnosis.pods import pod_fault, waiting_for
 from gate.diagnosis.wording import count, duration, names, seconds_between
 from gate.records import Deployment, Pod, ReplicaSet, Snapshot
@@ -95,10 +95,7 @@ def examine(snapshot: Snapshot, name: str) -> Rollout:
     newest = newest_replica_set(snapshot, deployment)
     everything = pods_of(snapshot, newest) if newest else ()
     pods = counted(everything)
-    # A ready pod on a ready node is the rule among thousands: it is passed by without a look at events.
-    well = {node.name for node in snapshot.nodes if (ready := node.condition("Ready")) and ready.status == "True"}
-    suspects = (pod for pod in pods if not (pod.ready and pod.node in well))
-    found = [fault for pod in suspects if (fault := pod_fault(snapshot, pod)) is not None]
+    found = [fault for pod in pods if (fault := pod_fault(snapshot, pod)) is not None]
     found.extend(liveness_faults(snapshot, pods))
     faulty = frozenset(fault.pod for fault in found)
     incomplete = _is_incomplete(deployment, pods)
@@ -259,14 +256,13 @@ def _old(
 
 def _strays(snapshot: Snapshot, deployment: Deployment) -> tuple[Pod, ...]:
     """Return pods that carry the Deployment's labels and belong to none of its revisions: the Service asks them too."""
-    mine = [each.uid for each in replica_sets(snapshot, deployment)]
+    if not deployment.selector:
+        return ()
+    mine = {each.uid for each in replica_sets(snapshot, deployment) if each.uid}
     return tuple(
         pod
-        for pod in snapshot.pods
-        if deployment.selector
-        and deployment.selector.items() <= pod.labels.items()
-        and pod.phase not in ENDED
-        and not any(owned_by(pod.owner, uid) for uid in mine)
+        for pod in snapshot.pods_selected_by(deployment.selector)
+        if pod.phase not in ENDED and not (pod.owner is not None and pod.owner.uid in mine)
     )
 
 

@@ -11,7 +11,7 @@ from gate.causes import Cause
 from gate.diagnosis.wording import names
 from gate.verdict import Evidence, Finding, Status
 
-#: Pods whose evidence a finding carries; the rest is in the report's objects.
+#: Pods whose evidence a finding carries; the others are alike, and listed by name.
 EVIDENCED_PODS = 3
 
 
@@ -47,10 +47,20 @@ class FaultGroup:
         """Return whether at least one of the pods cannot become ready any more: the revision cannot be complete."""
         return any(each.final for each in self.faults)
 
+    @property
+    def cause(self) -> Cause:
+        """Return what they have in common."""
+        return self.faults[0].cause
+
+    @property
+    def pods(self) -> tuple[str, ...]:
+        """Return the pods' names, each once."""
+        return tuple(dict.fromkeys(each.pod for each in self.faults))
+
     def finding(self, total: int) -> Finding:
         """Return the group as one finding; ``total`` is the number of pods looked at."""
         first = next((each for each in self.faults if each.final), self.faults[0])
-        pods = tuple(dict.fromkeys(each.pod for each in self.faults))
+        pods = self.pods
         subject = f"Pod {pods[0]}" if len(pods) == 1 else f"{len(pods)} of {total} pods ({names(pods)})"
         evidence = [item for each in self.faults[:EVIDENCED_PODS] for item in each.evidence]
         ordered = (*first.evidence, *(item for item in evidence if item not in first.evidence))

@@ -122,7 +122,7 @@ def image_fault(snapshot: Snapshot, pod: Pod, status: ContainerStatus, spec: Con
     attempts = sum(event.count for event in pulls)
     scheduled = pod.condition("PodScheduled")
     waited_s = seconds_between(scheduled.at if scheduled else pod.created_at, snapshot.read_at) or 0.0
-    node = next((each for each in snapshot.nodes if each.name == pod.node), None)
+    node = snapshot.node(pod.node)
     arch = node.architecture if node and node.architecture else ""
     facts = {
         "image": image,

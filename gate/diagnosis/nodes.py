@@ -19,7 +19,7 @@ def node_fault(snapshot: Snapshot, pod: Pod) -> PodFault | None:
     """
     if pod.node is None or not snapshot.nodes:
         return None
-    node = next((each for each in snapshot.nodes if each.name == pod.node), None)
+    node = snapshot.node(pod.node)
     if node is None:
         return PodFault(
             pod=pod.name,

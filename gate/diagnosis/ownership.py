@@ -20,8 +20,7 @@ def owned_by(owner: Owner | None, uid: str) -> bool:
 
 def replica_sets(snapshot: Snapshot, deployment: Deployment) -> tuple[ReplicaSet, ...]:
     """Return the revisions of the Deployment, oldest first; an unnumbered one counts as older than all."""
-    mine = [each for each in snapshot.replica_sets if owned_by(each.owner, deployment.uid)]
-    return tuple(sorted(mine, key=lambda each: each.revision or 0))
+    return tuple(sorted(snapshot.replica_sets_owned_by(deployment.uid), key=lambda each: each.revision or 0))
 
 
 def newest_replica_set(snapshot: Snapshot, deployment: Deployment) -> ReplicaSet | None:
@@ -34,7 +33,7 @@ def newest_replica_set(snapshot: Snapshot, deployment: Deployment) -> ReplicaSet
 
 def pods_of(snapshot: Snapshot, replica_set: ReplicaSet) -> tuple[Pod, ...]:
     """Return every pod of one revision, ended and terminating ones included."""
-    return tuple(each for each in snapshot.pods if owned_by(each.owner, replica_set.uid))
+    return snapshot.pods_owned_by(replica_set.uid)
 
 
 def pods_of_deployment(snapshot: Snapshot, deployment: Deployment) -> tuple[Pod, ...]:

@@ -14,7 +14,7 @@ from gate.diagnosis.faults import grouped
 from gate.diagnosis.ownership import ENDED, counted, newest_replica_set, owned_by, pods_of, pods_of_deployment
 from gate.diagnosis.pods import restart_faults
 from gate.diagnosis.window import StableWindow
-from gate.diagnosis.wording import count, duration, names, seconds_between
+from gate.diagnosis.wording import NAMES_LISTED, NAMES_SHOWN, count, duration, names, seconds_between
 from gate.records import Deployment, Pod, Snapshot
 from gate.verdict import Evidence, Finding, Status, Verdict, inconclusive, judged, passed
 
@@ -41,7 +41,20 @@ def rollout_verdict(snapshot: Snapshot, *, deployment: str, window: StableWindow
     restarted = (fault for pod in rollout.pods for fault in restart_faults(snapshot, pod))
     replaced = (replace(fault, status=Status.WARN, final=False) for fault in rollout.ended)
     findings.extend(group.finding(total) for group in grouped((*replaced, *restarted)))
-    return judged("POD-1", findings, _complete(snapshot, rollout, window))
+    verdict = judged("POD-1", findings, _complete(snapshot, rollout, window))
+    return replace(verdict, evidence=(*_listed(snapshot, rollout), *verdict.evidence))
+
+
+def _listed(snapshot: Snapshot, rollout: Rollout) -> Iterator[Evidence]:
+    """Yield by name the pods of each fault that more pods share than a reason can name."""
+    for group in grouped(rollout.pod_faults):
+        if len(group.pods) > NAMES_SHOWN:
+            yield Evidence(
+                f"Deployment/{rollout.deployment.name}",
+                f"{len(group.pods)} pods with {group.cause}",
+                names(group.pods, NAMES_LISTED),
+                snapshot.read_at,
+            )
 
 
 def newest_pods(snapshot: Snapshot, *, deployment: str) -> tuple[Pod, ...]:

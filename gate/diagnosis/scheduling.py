@@ -112,7 +112,7 @@ def scheduling_fault(snapshot: Snapshot, pod: Pod) -> PodFault | None:
 
 def room_may_come(snapshot: Snapshot, pod: Pod) -> str:
     """Return what may still make room for a pending pod, empty if nothing will."""
-    leaving = [each for each in snapshot.pods if _is_leaving(each, snapshot)]
+    leaving = [each for each in snapshot.terminating if _is_leaving(each, snapshot)]
     if leaving:
         return f"pod {leaving[0].name} is being deleted"
     for event in reversed(snapshot.events_of("Pod", pod.name)):

@@ -72,8 +72,7 @@ def _is_for(service: Service, deployment: Deployment, snapshot: Snapshot) -> boo
         return False
     if service.selector.items() <= deployment.template_labels.items():
         return True
-    others = [pod for pod in snapshot.pods if service.selector.items() <= pod.labels.items()]
-    return not others and service.name.startswith(deployment.name)
+    return not snapshot.pods_selected_by(service.selector) and service.name.startswith(deployment.name)
 
 
 def _finding(verdict: Verdict) -> Iterator[Finding]:

@@ -13,8 +13,11 @@ _GIB = 2**30
 #: The longest quotation inside a reason: two lines of a terminal.
 QUOTE_CHARS = 240
 
-#: Names in a reason; the rest is counted. The report lists all of them as evidence.
+#: Names in a reason; the rest is counted, and listed as evidence.
 NAMES_SHOWN = 3
+
+#: Names in one piece of evidence: a screen full of pods; whoever has more of them asks kubectl by label.
+NAMES_LISTED = 50
 
 
 def memory(size_bytes: float) -> str:
@@ -32,10 +35,10 @@ def duration(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def names(items: Sequence[str]) -> str:
+def names(items: Sequence[str], most: int = NAMES_SHOWN) -> str:
     """Return the first few names and how many more there are."""
-    shown = ", ".join(items[:NAMES_SHOWN])
-    more = len(items) - NAMES_SHOWN
+    shown = ", ".join(items[:most])
+    more = len(items) - most
     return f"{shown} and {more} more" if more > 0 else shown
 
 

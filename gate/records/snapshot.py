@@ -1,13 +1,17 @@
 """One read of the cluster, and what a deploy is meant to bring."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from functools import cached_property
+from typing import Literal, TypeVar
 
 from gate.records.network import Endpoint, Service
 from gate.records.nodes import Claim, Node, Quota, StorageClass
 from gate.records.pods import Pod, PodUsage
 from gate.records.workloads import Deployment, Hpa, ReplicaSet
+
+Owned = TypeVar("Owned", Pod, ReplicaSet)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +75,12 @@ class AppObjects:
         return next((each for each in self.hpas if each.name == name), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: its indexes are made at the first question and kept
 class Snapshot(AppObjects):
     """One read of the namespace and of the cluster-wide objects that concern it.
+
+    What is asked once per pod or per Deployment is answered from an index: 5,000 pods have 20,000 events, and a
+    namespace may hold hundreds of Deployments.
 
     Cluster-wide and optional reads (nodes, storage classes, metrics, quotas) that fail stand in ``unreadable``; their
     tuples are then empty and must not be judged. ``read_at`` is the API server's clock where it gave one (Date header),
@@ -100,8 +107,66 @@ class Snapshot(AppObjects):
 
     def events_of(self, kind: str, name: str) -> tuple[Event, ...]:
         """Return the events about one object, oldest first."""
-        mine = [event for event in self.events if event.kind == kind and event.name == name]
-        return tuple(sorted(mine, key=lambda event: event.last_at or self.read_at))
+        return self._events.get((kind, name), ())
+
+    def pods_owned_by(self, uid: str) -> tuple[Pod, ...]:
+        """Return the pods whose controller reference has that UID; an empty one owns nothing."""
+        return self._pods_by_owner.get(uid, ())
+
+    def replica_sets_owned_by(self, uid: str) -> tuple[ReplicaSet, ...]:
+        """Return the ReplicaSets whose controller reference has that UID; an empty one owns nothing."""
+        return self._replica_sets_by_owner.get(uid, ())
+
+    def pods_selected_by(self, labels: Mapping[str, str]) -> tuple[Pod, ...]:
+        """Return the pods that carry all of these labels; every pod if there are none."""
+        if not labels:
+            return self.pods
+        fewest = min((self._pods_by_label.get(pair, ()) for pair in labels.items()), key=len)
+        return tuple(pod for pod in fewest if labels.items() <= pod.labels.items())
+
+    def node(self, name: str | None) -> Node | None:
+        """Return the node of that name."""
+        return self._nodes.get(name or "")
+
+    @cached_property
+    def terminating(self) -> tuple[Pod, ...]:
+        """Return the pods that are being deleted."""
+        return tuple(pod for pod in self.pods if pod.terminating)
+
+    @cached_property
+    def _events(self) -> Mapping[tuple[str, str], tuple[Event, ...]]:
+        found: dict[tuple[str, str], list[Event]] = {}
+        for event in sorted(self.events, key=lambda event: event.last_at or self.read_at):
+            found.setdefault((event.kind, event.name), []).append(event)
+        return {about: tuple(events) for about, events in found.items()}
+
+    @cached_property
+    def _pods_by_owner(self) -> Mapping[str, tuple[Pod, ...]]:
+        return _by_owner(self.pods)
+
+    @cached_property
+    def _replica_sets_by_owner(self) -> Mapping[str, tuple[ReplicaSet, ...]]:
+        return _by_owner(self.replica_sets)
+
+    @cached_property
+    def _pods_by_label(self) -> Mapping[tuple[str, str], tuple[Pod, ...]]:
+        found: dict[tuple[str, str], list[Pod]] = {}
+        for pod in self.pods:
+            for pair in pod.labels.items():
+                found.setdefault(pair, []).append(pod)
+        return {pair: tuple(pods) for pair, pods in found.items()}
+
+    @cached_property
+    def _nodes(self) -> Mapping[str, Node]:
+        return {node.name: node for node in self.nodes}
+
+
+def _by_owner(items: Iterable[Owned]) -> Mapping[str, tuple[Owned, ...]]:
+    found: dict[str, list[Owned]] = {}
+    for each in items:
+        if each.owner is not None and each.owner.uid:
+            found.setdefault(each.owner.uid, []).append(each)
+    return {uid: tuple(owned) for uid, owned in found.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

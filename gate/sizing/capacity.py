@@ -177,10 +177,10 @@ def _on_cluster(workload: Deployment, hpa: Hpa | None, snapshot: Snapshot) -> Ve
     unread = snapshot.unread("nodes")
     if unread is not None or any(node.requested is None for node in snapshot.nodes):
         return _unknown(workload, at, snapshot)
-    old = _standing_pods(snapshot, workload.name)
-    offers = [
-        read_offer(node, workload.template, _released(snapshot, workload.name, node.name)) for node in snapshot.nodes
-    ]
+    own = _owned(snapshot, workload.name)
+    old = [pod for pod in own if not pod.terminating]
+    leaving = [pod for pod in own if pod.terminating]
+    offers = [read_offer(node, workload.template, _released(leaving, node.name)) for node in snapshot.nodes]
     where = {node.name: index for index, node in enumerate(snapshot.nodes)}
     running = [(where[pod.node], pod.spec.requested) for pod in old if pod.node in where]
     evidence = (
@@ -250,22 +250,16 @@ def _replicas(workload: Deployment, hpa: Hpa | None, snapshot: Snapshot | None) 
     return max(least, running.desired or 0) if hpa and running else least
 
 
-def _owned(snapshot: Snapshot, name: str) -> Iterator[Pod]:
+def _owned(snapshot: Snapshot, name: str) -> list[Pod]:
     deployment = snapshot.deployment(name)
-    sets = {
-        each.uid for each in snapshot.replica_sets if deployment and each.owner and each.owner.uid == deployment.uid
-    }
-    return (pod for pod in snapshot.pods if pod.owner and pod.owner.uid in sets and pod.phase not in _ENDED)
+    sets = snapshot.replica_sets_owned_by(deployment.uid) if deployment else ()
+    return [pod for each in sets for pod in snapshot.pods_owned_by(each.uid) if pod.phase not in _ENDED]
 
 
-def _standing_pods(snapshot: Snapshot, name: str) -> list[Pod]:
-    return [pod for pod in _owned(snapshot, name) if not pod.terminating]
-
-
-def _released(snapshot: Snapshot, name: str, node: str) -> Resources:
+def _released(leaving: Sequence[Pod], node: str) -> Resources:
     """Return what our pods that are being deleted will give back to the node."""
     released = Resources(cpu_m=0, memory_bytes=0, ephemeral_storage_bytes=0, pods=0)
-    for pod in _owned(snapshot, name):
-        if pod.terminating and pod.node == node:
+    for pod in leaving:
+        if pod.node == node:
             released = plus(released, pod.spec.requested)
     return released

@@ -172,6 +172,28 @@ def test_equal_faults_of_many_pods_are_one_sentence() -> None:
     assert verdict.symptoms == ("Revision 2 of chat-api has 1 of 5 pods ready; 4 pods at fault.",)
 
 
+def test_pods_that_a_reason_cannot_name_are_listed_by_fault() -> None:
+    """Each of them is evidence by name, grouped by what is wrong with it; three fit the sentence and need no list."""
+    killed, missing = (
+        [make.unready_pod(state, f"{kind}-{number}", status=status) for number in range(pods)]
+        for kind, pods, state, status in (
+            ("oom", 5, make.waiting("CrashLoopBackOff"), {"restarts": 2, "last_state": OOM}),
+            ("image", 4, make.waiting("ErrImagePull", "x: not found"), None),
+        )
+    )
+    three = [
+        make.unready_pod(make.waiting("CreateContainerConfigError", 'secret "x" not found'), f"secret-{number}")
+        for number in range(3)
+    ]
+    verdict = judged(make.rollout_snapshot(*killed, *missing, *three))
+    listed = {each.field: each.value for each in verdict.evidence if each.object == "Deployment/chat-api"}
+    assert listed == {
+        "5 pods with container.oom_killed": "oom-0, oom-1, oom-2, oom-3, oom-4",
+        "4 pods with image.not_found": "image-0, image-1, image-2, image-3",
+    }
+    assert any(symptom.startswith("3 of 12 pods (secret-0, secret-1, secret-2): ") for symptom in verdict.symptoms)
+
+
 def test_final_fault_of_one_pod_outranks_a_passing_one_of_many() -> None:
     """What no waiting mends is the root, even where more pods are merely starting badly."""
     missing = make.unready_pod(make.waiting("ErrImagePull", "x: not found"), "chat-0")
