@@ -260,7 +260,7 @@ def test_second_service_on_a_port_gets_an_event_and_no_address(environment: dict
 
 def test_two_instances_run_side_by_side(instance: Instance, other: str) -> None:
     """Each has its own addresses and its own authority, and one's end does not touch the other."""
-    cluster("up", "--name", other, "--control-plane-only")
+    cluster("up", "--name", other, "--nodes", "none")
     second = running_instance(other)
     assert second.node_ip != instance.node_ip
     environment = exported(other)

@@ -69,6 +69,7 @@ KUBE = Tool(
 )
 METRICS_SERVER = Tool("metrics-server", TOOLS / "metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server")
 PAUSE = Tool("pause", TOOLS / "pause")
+KWOK = Tool("kwok", TOOLS / "kwok", "sigs.k8s.io/kwok/cmd/kwok")
 
 
 def go_program() -> Path:

@@ -14,7 +14,7 @@ from infra.cluster import launcher, node
 from infra.cluster.api import ApiError
 from infra.cluster.cgroups import CgroupError
 from infra.cluster.environment import variables
-from infra.cluster.instance import InstanceError, Record, Settings, load_record
+from infra.cluster.instance import InstanceError, Nodes, Record, Settings, load_record
 from infra.cluster.locks import LockError
 from infra.cluster.pause_image import PauseImageError
 from infra.cluster.preflight import UnsuitableHostError
@@ -55,12 +55,12 @@ def up(
     ] = Settings.lb_idle_timeout_s,
     *,
     keep: Annotated[bool, typer.Option("--keep", help="leave a start that failed as it is, to look at")] = False,
-    control_plane_only: Annotated[
-        bool, typer.Option("--control-plane-only", help="no node: an API server only")
-    ] = False,
+    nodes: Annotated[
+        Nodes, typer.Option(help="a node of its own, no node, or kwok for simulated ones that you create")
+    ] = Settings.nodes,
 ) -> None:
     """Bring the cluster up; does nothing if it is up."""
-    launcher.up(name, Settings(disk_gib, lb_idle_timeout_s, control_plane_only), keep=keep)
+    launcher.up(name, Settings(disk_gib, lb_idle_timeout_s, nodes), keep=keep)
     option = "" if name == DEFAULT_NAME else f" --name {name}"
     say(f'next: eval "$({sys.executable} -m infra.cluster env{option})"')
 
@@ -77,7 +77,7 @@ def status(name: Name = DEFAULT_NAME) -> None:
     record = _record(name)
     instance = record.instance
     print(f"cluster {name}: API server {instance.server}")
-    if not instance.settings.control_plane_only:
+    if instance.settings.has_node:
         engine = instance.docker_socket if record.own_docker else "the host's"
         print(f"load balancer {instance.loopback_ip}, registry {instance.registry_url}, Docker engine {engine}")
     components = launcher.status(record)

@@ -58,6 +58,7 @@ def identities(instance: Instance) -> tuple[Identity, ...]:
         Identity("front-proxy", "front-proxy"),
         Identity("metrics-server", "metrics-server", "system:masters", ("metrics-server.kube-system.svc", node)),
         Identity("coredns", "coredns", "system:masters"),
+        Identity("kwok", "kwok", "system:masters"),
         Identity("balancer", "load-balancer-controller", "system:masters"),
     )
 

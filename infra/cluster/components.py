@@ -12,12 +12,13 @@ from pathlib import Path
 import httpx
 
 from infra.cluster.balancer.readiness import is_ready
-from infra.cluster.instance import POD_CIDR, SERVICE_CIDR, Instance, Programs
+from infra.cluster.instance import POD_CIDR, SERVICE_CIDR, Instance, Nodes, Programs
 from infra.cluster.process import Component
 from infra.paths import PROJECT
 
 _PROBE_TIMEOUT_S = 2.0
 METRICS_PORT = 4443
+KWOK_PORT = 10247
 
 
 class Catalogue:
@@ -86,8 +87,7 @@ class Catalogue:
                 f"--service-account-private-key-file={self._pki}/service-account.key",
                 f"--root-ca-file={self._pki}/ca.crt",
                 *self._serving("controller-manager"),
-                # With the default of 20 requests a second its 40 controllers take 4 s to start, one after the other.
-                *("--kube-api-qps=200", "--kube-api-burst=400"),
+                *self._pace(),
                 # EKS keeps the default of 15 s; 5 s is below the metrics' resolution of 10 s, so that a scale-up is
                 # decided on the first figure that shows the load.
                 "--horizontal-pod-autoscaler-sync-period=5s",
@@ -105,8 +105,21 @@ class Catalogue:
             (
                 *(self._kube, "scheduler", f"--kubeconfig={self._pki}/scheduler.kubeconfig"),
                 *(f"--bind-address={self._node}", "--leader-elect=false", *self._serving("scheduler")),
+                *self._pace(),
             ),
             self._https_ok(f"https://{self._node}:10259/healthz"),
+        )
+
+    def kwok(self) -> Component:
+        """The kubelets of all nodes, simulated: it keeps them Ready and says of each pod on them that it runs."""
+        address = f"{self._node}:{KWOK_PORT}"
+        return Component(
+            "kwok",
+            (
+                *(str(self._programs.kwok), f"--kubeconfig={self._pki}/kwok.kubeconfig"),
+                *(f"--config={self._instance.config}/kwok.yaml", f"--server-address={address}"),
+            ),
+            self._http_ok(f"http://{address}/healthz"),
         )
 
     def containerd(self) -> Component:
@@ -211,6 +224,16 @@ class Catalogue:
             lambda: is_ready(self._instance.run),
             on_host=True,
         )
+
+    def _pace(self) -> tuple[str, str]:
+        """Return how many requests a second a controller may make.
+
+        With the default of 20 the controller manager's 40 controllers take 4 s to start, one after the other. For 5,000
+        simulated pods 200 would be 25 s and more of each controller; this is kwokctl's own figure for no limit.
+        """
+        if self._instance.settings.nodes is Nodes.SIMULATED:
+            return "--kube-api-qps=5000", "--kube-api-burst=10000"
+        return "--kube-api-qps=200", "--kube-api-burst=400"
 
     def _serving(self, file: str) -> tuple[str, str]:
         # Without, the component makes a key and a certificate of its own at each start.

@@ -28,6 +28,7 @@ def write_configs(instance: Instance, cpus: int | None = None) -> None:
         "resolv.conf": f"nameserver {instance.node_ip}\n",
         "registry.yaml": yaml.safe_dump(registry(instance), sort_keys=False),
         "docker.json": json.dumps(docker(instance), indent=2),
+        "kwok.yaml": yaml.safe_dump(kwok(), sort_keys=False),
     }
     for name, text in files.items():
         path = instance.config / name
@@ -85,6 +86,19 @@ def kubelet(instance: Instance, cpus: int) -> dict[str, object]:
         "imageGCHighThresholdPercent": 100,
         # The default folder is below /usr, which is the host's.
         "volumePluginDir": str(instance.storage / "volume-plugins"),
+    }
+
+
+def kwok() -> dict[str, object]:
+    """Return kwok's configuration: every node is its own, and its default stages say what becomes of nodes and pods."""
+    return {
+        "apiVersion": "config.kwok.x-k8s.io/v1alpha1",
+        "kind": "KwokConfiguration",
+        "options": {
+            "manageAllNodes": True,
+            # The kubelet's default (nodeLeaseDurationSeconds); without leases every heartbeat would write a whole node.
+            "nodeLeaseDurationSeconds": 40,
+        },
     }
 
 

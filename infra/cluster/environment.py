@@ -19,7 +19,7 @@ def variables(record: Record) -> dict[str, str]:
         "KUBECONFIG": str(instance.kubeconfig),
         "PATH": str(instance.run / "bin"),
     }
-    if not instance.settings.control_plane_only:
+    if instance.settings.has_node:
         found |= {
             "CAREPATH_REGISTRY": REGISTRY_NAME,
             "CAREPATH_REGISTRY_URL": instance.registry_url,

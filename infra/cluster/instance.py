@@ -9,6 +9,7 @@ import ipaddress
 import json
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from infra.paths import DEFAULT_NAME, run_dir
@@ -32,6 +33,18 @@ class InstanceError(Exception):
     """A name, a record or a setting of an instance is wrong; the message says what would be right."""
 
 
+class Nodes(StrEnum):
+    """What pods run on.
+
+    A simulated node needs a control plane of its own: kwok beside a real kubelet draws real pods on to nodes that are
+    not there.
+    """
+
+    REAL = "real"
+    NONE = "none"
+    SIMULATED = "simulated"
+
+
 @dataclass(frozen=True)
 class Settings:
     """What a user chooses at `up`; an instance keeps it until `down`."""
@@ -40,8 +53,12 @@ class Settings:
     disk_gib: int = 20
     # The default idle timeout of an Elastic Load Balancer (user guide, "Configure the idle connection timeout").
     lb_idle_timeout_s: int = 60
-    # No kubelet, container runtime or Docker engine: an API server to talk to, for thousands of simulated nodes.
-    control_plane_only: bool = False
+    nodes: Nodes = Nodes.REAL
+
+    @property
+    def has_node(self) -> bool:
+        """Return whether pods run here: kubelet, container runtime, registry and load balancer are there."""
+        return self.nodes is Nodes.REAL
 
 
 @dataclass(frozen=True)
@@ -149,10 +166,11 @@ class Instance:
 
 @dataclass(frozen=True)
 class Programs:
-    """The executables that are ours: Kubernetes in one binary, and metrics-server."""
+    """The executables that are ours: Kubernetes in one binary, metrics-server, and kwok where nodes are simulated."""
 
     kube: Path
     metrics_server: Path
+    kwok: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -173,6 +191,7 @@ class Record:
                 "settings": dataclasses.asdict(self.instance.settings),
                 "kube": str(self.programs.kube),
                 "metrics_server": str(self.programs.metrics_server),
+                "kwok": str(self.programs.kwok) if self.programs.kwok else None,
                 "ready": self.ready,
                 "own_docker": self.own_docker,
             },
@@ -194,8 +213,10 @@ def load_record(name: str) -> Record | None:
     path = run / "instance.json"
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        instance = Instance(data["name"], data["index"], run, Settings(**data["settings"]))
-        programs = Programs(Path(data["kube"]), Path(data["metrics_server"]))
+        settings = Settings(**{**data["settings"], "nodes": Nodes(data["settings"]["nodes"])})
+        instance = Instance(data["name"], data["index"], run, settings)
+        kwok = Path(data["kwok"]) if data["kwok"] else None
+        programs = Programs(Path(data["kube"]), Path(data["metrics_server"]), kwok)
         return Record(instance, programs, ready=data["ready"], own_docker=data["own_docker"])
     except FileNotFoundError:
         return None

@@ -22,6 +22,7 @@ from infra.cluster.instance import (
     INTERFACE_PREFIX,
     Instance,
     InstanceError,
+    Nodes,
     Programs,
     Record,
     Settings,
@@ -127,12 +128,16 @@ def _create(name: str, settings: Settings, *, keep: bool) -> Instance:
     instance = Instance(name, free_index(name, _taken_indices(name)), run_dir(name), settings)
     host = preflight.read_host(instance)
     preflight.require(instance, host)
-    programs = Programs(binaries.binary(binaries.KUBE), binaries.binary(binaries.METRICS_SERVER))
+    programs = Programs(
+        binaries.binary(binaries.KUBE),
+        binaries.binary(binaries.METRICS_SERVER),
+        binaries.binary(binaries.KWOK) if settings.nodes is Nodes.SIMULATED else None,
+    )
     pause = binaries.binary(binaries.PAUSE)
     with exclusive(run_dir(name).parent / "numbering", wait=True):
         # Again, now that no other `up` can choose: a build lies in between.
         instance = dataclasses.replace(instance, index=free_index(name, _taken_indices(name)))
-        own_docker = host.own_docker and not settings.control_plane_only
+        own_docker = host.own_docker and settings.has_node
         record = Record(instance, programs, ready=False, own_docker=own_docker)
         instance.run.mkdir(parents=True, mode=0o711)  # no listing, but sockets and kubeconfig can be opened by path
         record.save()
@@ -177,7 +182,7 @@ def _start_everything(record: Record, pause: Path) -> None:
     # Only what the next step needs is awaited here; the rest comes up meanwhile.
     supervisor.wait_healthy([c for c in storage if c.name == "etcd"])
     _start(supervisor, api_server)
-    if not instance.settings.control_plane_only:
+    if instance.settings.has_node:
         supervisor.wait_healthy([c for c in storage if c.name in {"registry", "containerd"}])
         pause_image.push(pause, f"http://{instance.node_ip}:5000")
     lap("etcd, container runtime and registry")
@@ -194,12 +199,14 @@ def _start_everything(record: Record, pause: Path) -> None:
 def _stages(record: Record) -> tuple[list[Component], list[Component], list[Component]]:
     """Return the components in the order of their start: storage, API server, everything that talks to it."""
     make = Catalogue(record.instance, record.programs)
-    has_node = not record.instance.settings.control_plane_only
+    has_node = record.instance.settings.has_node
     own_docker = [make.docker()] if record.own_docker else []
     storage = [make.etcd(), *([make.containerd(), make.registry(), *own_docker] if has_node else [])]
     node_agents = [make.kubelet(), make.proxy(), make.coredns(), make.metrics_server()]
     edge = [make.haproxy(), make.balancer()]
     controllers = [make.controller_manager(), make.scheduler()]
+    if record.instance.settings.nodes is Nodes.SIMULATED:
+        controllers.append(make.kwok())
     return storage, [make.apiserver()], [*controllers, *([*node_agents, *edge] if has_node else [])]
 
 
@@ -213,7 +220,7 @@ def _wait_until_ready(instance: Instance) -> None:
     api = Api(instance)
     # A pod cannot be made before its namespace has the default service account.
     api.wait_for("/api/v1/namespaces/default/serviceaccounts/default")
-    if not instance.settings.control_plane_only:
+    if instance.settings.has_node:
         api.wait_for(f"/api/v1/nodes/{instance.node_name}", condition="Ready")
 
 

@@ -115,7 +115,7 @@ def changes(instance: Instance, host: Host) -> list[str]:
         f"network interface {instance.interface} with {instance.host_ip}/30",
         f"cgroup {instance.cgroup} in {len(cgroups.hierarchies())} hierarchies",
     ]
-    if instance.settings.control_plane_only:
+    if not instance.settings.has_node:
         return [*lines, "processes in a network and a mount namespace of their own"]
     docker = "a Docker engine of its own" if host.own_docker else "no Docker engine: the host's is used as it is"
     return [

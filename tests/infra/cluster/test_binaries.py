@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from infra import binaries
-from infra.binaries import KUBE, METRICS_SERVER, PAUSE, BuildError, Tool, binary, cache_key, go_program
+from infra.binaries import KUBE, KWOK, METRICS_SERVER, PAUSE, BuildError, Tool, binary, cache_key, go_program
 
 COMPILER = """#!/bin/sh
 echo "$PWD $GOFLAGS $CGO_ENABLED $GOTOOLCHAIN ${GOROOT:-no-goroot} $*" >>"$0.calls"
@@ -106,7 +106,7 @@ def test_kubernetes_names_itself_as_the_version_it_is_built_from() -> None:
     assert KUBE.ldflags.endswith(f"version.gitMinor={minor}")
 
 
-@pytest.mark.parametrize("tool", [KUBE, METRICS_SERVER, PAUSE], ids=lambda tool: tool.name)
+@pytest.mark.parametrize("tool", [KUBE, METRICS_SERVER, PAUSE, KWOK], ids=lambda tool: tool.name)
 def test_tool_of_the_cluster_has_its_module_committed(tool: Tool) -> None:
     """Each is a folder with go.mod, and go.sum where it requires anything."""
     text = (tool.module / "go.mod").read_text(encoding="utf-8")

@@ -74,6 +74,7 @@ def test_every_config_file_is_written_where_its_component_looks(instance: Instan
         "containerd.toml",
         "docker.json",
         "kubelet.yaml",
+        "kwok.yaml",
         "registry.yaml",
         "resolv.conf",
     }

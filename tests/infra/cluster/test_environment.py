@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from infra.cluster.environment import variables
-from infra.cluster.instance import Instance, Programs, Record, Settings
+from infra.cluster.instance import Instance, Nodes, Programs, Record, Settings
 from infra.paths import DEFAULT_NAME, cluster_name
 
 PROGRAMS = Programs(Path("/cache/kube"), Path("/cache/metrics-server"))
@@ -30,7 +30,7 @@ def test_engine_of_the_host_is_left_to_its_own_settings(instance: Instance) -> N
 
 def test_control_plane_alone_has_a_kubeconfig_and_no_registry(instance: Instance) -> None:
     """A variable that points at nothing would be believed."""
-    alone = replace(instance, settings=Settings(control_plane_only=True))
+    alone = replace(instance, settings=Settings(nodes=Nodes.NONE))
     assert variables(Record(alone, PROGRAMS, ready=True, own_docker=False)) == {
         "CAREPATH_CLUSTER": instance.name,
         "KUBECONFIG": f"{instance.run}/kubeconfig",

@@ -8,6 +8,7 @@ import pytest
 from infra.cluster.instance import (
     Instance,
     InstanceError,
+    Nodes,
     Programs,
     Record,
     Settings,
@@ -22,8 +23,9 @@ def record(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> Record:
     """Return the record of an instance whose run folder exists."""
     monkeypatch.setenv("CAREPATH_RUN_DIR", str(instance.run.parent))
     instance.run.mkdir()
-    chosen = replace(instance, settings=Settings(disk_gib=30, lb_idle_timeout_s=5))
-    return Record(chosen, Programs(Path("/cache/kube"), Path("/cache/metrics")), ready=True, own_docker=False)
+    chosen = replace(instance, settings=Settings(disk_gib=30, lb_idle_timeout_s=5, nodes=Nodes.SIMULATED))
+    programs = Programs(Path("/cache/kube"), Path("/cache/metrics"), Path("/cache/kwok"))
+    return Record(chosen, programs, ready=True, own_docker=False)
 
 
 def test_first_instance_gets_a_load_balancer_name_as_an_elb_has() -> None:
@@ -86,5 +88,5 @@ def test_record_missing_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_record_damaged_is_an_error_that_names_the_file(record: Record) -> None:
     """A half-written record must not be taken for no instance: something may run."""
     (record.instance.run / "instance.json").write_text('{"name": "two"}', encoding="utf-8")
-    with pytest.raises(InstanceError, match=r"instance\.json is damaged \('index'\)"):
+    with pytest.raises(InstanceError, match=r"instance\.json is damaged \('settings'\)"):
         load_record("two")

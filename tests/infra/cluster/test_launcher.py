@@ -7,7 +7,7 @@ import pytest
 
 from infra import binaries
 from infra.cluster import launcher, preflight
-from infra.cluster.instance import Instance, InstanceError, Programs, Record, Settings
+from infra.cluster.instance import Instance, InstanceError, Nodes, Programs, Record, Settings
 from infra.cluster.preflight import UnsuitableHostError
 from infra.cluster.process import ComponentError
 
@@ -121,12 +121,25 @@ def test_host_with_a_docker_engine_gets_no_second_one(run_folder: Path) -> None:
 
 
 def test_control_plane_alone_has_no_node(run_folder: Path) -> None:
-    """An API server to talk to, for simulated nodes."""
+    """An API server to talk to."""
     record = recorded(run_folder, "one", 1)
-    alone = replace(record.instance, settings=Settings(control_plane_only=True))
+    alone = replace(record.instance, settings=Settings(nodes=Nodes.NONE))
     stages = launcher._stages(replace(record, instance=alone, own_docker=False))
     assert [[component.name for component in stage] for stage in stages] == [
         ["etcd"],
         ["apiserver"],
         ["controller-manager", "scheduler"],
     ]
+
+
+def test_simulated_nodes_have_kwok_and_controllers_without_a_brake(run_folder: Path) -> None:
+    """Thousands of pods are written by few controllers; on a real node their pace stays what it was."""
+    record = recorded(run_folder, "one", 1)
+    simulated = replace(record.instance, settings=Settings(nodes=Nodes.SIMULATED))
+    programs = replace(PROGRAMS, kwok=Path("/cache/kwok"))
+    *_, others = launcher._stages(replace(record, instance=simulated, programs=programs, own_docker=False))
+    assert [component.name for component in others] == ["controller-manager", "scheduler", "kwok"]
+    assert others[2].command[0] == "/cache/kwok"
+    assert all("--kube-api-qps=5000" in component.command for component in others[:2])
+    *_, real = launcher._stages(record)
+    assert "--kube-api-qps=200" in real[0].command

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from infra.cluster.instance import Instance, Settings
+from infra.cluster.instance import Instance, Nodes, Settings
 from infra.cluster.preflight import Host, UnsuitableHostError, changes, problems, read_host, require
 
 GOOD = Host(
@@ -105,7 +105,7 @@ def test_changes_say_whether_a_docker_engine_is_started(instance: Instance) -> N
 
 def test_changes_of_a_control_plane_name_no_registry_and_no_engine(instance: Instance) -> None:
     """What is not started is not announced."""
-    alone = replace(instance, settings=Settings(control_plane_only=True))
+    alone = replace(instance, settings=Settings(nodes=Nodes.NONE))
     text = "\n".join(changes(alone, GOOD))
     assert "carepath1 with 10.90.1.1/30" in text
     assert "registry" not in text
