@@ -1,4 +1,8 @@
-"""`python -m gate rollout | diagnose | size | criteria`: the gate outside pytest."""
+"""`python -m gate rollout | diagnose | size | criteria`: the gate outside pytest.
+
+What reads a cluster or writes a report is imported by the command that does: `size` and `criteria` start in half the
+time without the Kubernetes client and the template engine.
+"""
 
 import shlex
 import subprocess
@@ -15,18 +19,13 @@ from rich.console import Console
 from rich.table import Table
 from stamina.instrumentation import set_on_retry_hooks
 
-from gate import diagnosing
 from gate.context import Gate, header_of
 from gate.criteria import criteria, markdown_table
-from gate.drilling import under_traffic
 from gate.observing import ROLLOUT_USERS
-from gate.readers.cluster import ClusterReader
 from gate.readers.errors import ReadError
-from gate.readers.kube import open_connection
 from gate.readers.models import model_facts
 from gate.report.run import ExitCode, Judgement, ReportError, Run, exit_code
 from gate.report.terminal import render_terminal
-from gate.report.write import publish
 from gate.sizing.choice import size_table
 from gate.sizing.fit import claim_of
 from gate.sizing.instances import UnknownInstanceTypeError, instance
@@ -34,7 +33,9 @@ from gate.sizing.offers import planned
 from gate.target import Cluster, TargetError, load_target
 from gate.verdict import Verdict
 
-app = typer.Typer(help=__doc__, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(
+    help=(__doc__ or "").splitlines()[0], add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False
+)
 ROOT = Path(__file__).resolve().parent.parent
 TargetOption = Annotated[str, typer.Option("--target", envvar="GATE_TARGET", help="Environment, by name or path.")]
 
@@ -53,6 +54,8 @@ def rollout(
 
     On a first deploy there is nobody to interrupt: only POD-1 is judged, and the report says so.
     """
+    from gate.drilling import under_traffic
+
     started_at, started = datetime.now(UTC), time.monotonic()
     with _reported(), ExitStack() as stack:
         gate = Gate(target=load_target(target, ROOT), root=ROOT)
@@ -86,6 +89,10 @@ def diagnose(
     ] = None,
 ) -> None:
     """Name the cause of whatever is wrong with the Deployments of a namespace right now; needs no target file."""
+    from gate import diagnosing
+    from gate.readers.cluster import ClusterReader
+    from gate.readers.kube import open_connection
+
     with _reported():
         # Whoever asks names the cluster by their kubeconfig; nothing is compared and nothing is changed.
         cluster = Cluster.model_construct(identity=None, namespace=namespace)
@@ -168,6 +175,8 @@ def _publish(
     took: tuple[datetime, float],
     report: Path | None,
 ) -> None:
+    from gate.report.write import publish
+
     started_at, seconds = took
     table = criteria()
     judgements = tuple(

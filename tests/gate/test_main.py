@@ -1,6 +1,8 @@
 """The commands outside pytest: what they print, and the exit code that says whose trouble it is."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -10,10 +12,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gate import __main__ as main
+from gate import drilling
 from gate.causes import Cause
 from gate.criteria import criteria
 from gate.drilling import Change
-from gate.readers import cluster
+from gate.readers import cluster, kube
 from gate.readers.errors import Unreachable
 from gate.records import Snapshot
 from gate.target import load_target
@@ -52,7 +55,7 @@ def rollout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Re
             return Change(started_at=make.NOW, settled_at=make.NOW + timedelta(seconds=3), waited=waited, traffic=())
 
         monkeypatch.setattr(cluster, "connect", lambda _: Reader())
-        monkeypatch.setattr(main, "under_traffic", under_traffic)
+        monkeypatch.setattr(drilling, "under_traffic", under_traffic)
         return gate("rollout", "--target", "local", "--report", str(report), "--", *command)
 
     return run
@@ -143,7 +146,7 @@ def test_target_unknown_is_a_usage_error() -> None:
 
 def test_diagnose_of_a_namespace_without_deployments_is_inconclusive(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing looked at is not all well."""
-    monkeypatch.setattr(main, "open_connection", lambda _: fakes.FakeServer())
+    monkeypatch.setattr(kube, "open_connection", lambda _: fakes.FakeServer())
     result = gate("diagnose")
     assert result.exit_code == 10
     assert result.stdout.splitlines() == [
@@ -154,7 +157,7 @@ def test_diagnose_of_a_namespace_without_deployments_is_inconclusive(monkeypatch
 
 def test_diagnose_of_a_missing_deployment_names_cause_and_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever asks for one that is not there is told so, with what was seen and what to do."""
-    monkeypatch.setattr(main, "open_connection", lambda _: fakes.FakeServer())
+    monkeypatch.setattr(kube, "open_connection", lambda _: fakes.FakeServer())
     result = gate("diagnose", "--deployment", "chat-api")
     assert result.exit_code == 1
     lines = result.stdout.splitlines()
@@ -207,3 +210,12 @@ def test_criteria_into_a_page_without_markers_are_refused(tmp_path: Path) -> Non
     assert result.exit_code == 4
     assert result.stderr == f"gate: {page} has no {main.CRITERIA_START} ... {main.CRITERIA_END}\n"
     assert page.read_text(encoding="utf-8") == "before\n"
+
+
+def test_import_of_the_command_line_pays_for_no_cluster_and_no_report() -> None:
+    """`size` and `criteria` read files: a Kubernetes client and a template engine would double how long they take."""
+    heavy = ("kubernetes", "websocket", "httpx", "jinja2", "boto3", "docker", "pytest")
+    code = f"import gate.__main__, sys; print([name for name in {heavy} if name in sys.modules])"
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(command, cwd=main.ROOT, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"
