@@ -10,9 +10,16 @@ from dataclasses import replace
 from gate.diagnosis.endpoints import endpoint_findings
 from gate.diagnosis.hpa import hpa_verdict
 from gate.diagnosis.progress import assess
-from gate.diagnosis.unread import ROLLOUT, without_unread
+from gate.diagnosis.unread import ROLLOUT, WAY_TO_PODS, Named, without_unread
 from gate.records import Deployment, Service, Snapshot
 from gate.verdict import SEVERITY, Finding, Status, Verdict, judged
+
+#: What a look without a target needs to have seen before it says that a Deployment is well.
+SURVEYED: Mapping[str, Named] = {
+    **ROLLOUT,
+    **WAY_TO_PODS,
+    "hpas": Named("The autoscalers", "horizontalpodautoscalers"),
+}
 
 
 def survey(snapshot: Snapshot, *, deployment: str | None = None) -> Mapping[str, Verdict]:
@@ -30,7 +37,7 @@ def survey(snapshot: Snapshot, *, deployment: str | None = None) -> Mapping[str,
 
 
 def _verdict(snapshot: Snapshot, name: str) -> Verdict:
-    rollout = without_unread(assess(snapshot, deployment=name).verdict, snapshot, ROLLOUT)
+    rollout = without_unread(assess(snapshot, deployment=name).verdict, snapshot, SURVEYED)
     found = snapshot.deployment(name)
     beside = list(_beside(snapshot, found)) if found else []
     if rollout.status in {Status.FAIL, Status.INCONCLUSIVE}:

@@ -81,6 +81,19 @@ def test_deployment_that_is_asked_for_and_is_not_there_is_named() -> None:
     assert {name: verdict.cause for name, verdict in found.items()} == {"gone": Cause.ROLLOUT_NOT_FOUND}
 
 
+@pytest.mark.parametrize(
+    ("what", "subject"), [("services", "Services"), ("endpoints", "endpoints"), ("hpas", "autoscalers")]
+)
+def test_what_hangs_on_a_deployment_and_was_not_read_is_no_pass(what: str, subject: str) -> None:
+    """The pods are well; whether anybody reaches them is not known, and an unread list is not an empty one."""
+    unread = (Unreadable(what=what, kind="forbidden", message=f"not permitted: list {what}"),)
+    snapshot = replace(make.healthy_snapshot(), **{what: ()}, unreadable=unread)  # type: ignore[arg-type]
+    verdict = survey(snapshot)["chat-api"]
+    assert (verdict.status, verdict.cause) == (Status.INCONCLUSIVE, Cause.GATE_FORBIDDEN)
+    assert verdict.reason == f"The {subject} could not be read: not permitted: list {what}."
+    assert verdict.symptoms[-1].startswith("As far as it was read: All 2 pods of revision 2 of chat-api run")
+
+
 LISTS = ("services", "endpoints", "hpas", "claims", "quotas", "events", "nodes", "metrics")
 
 
