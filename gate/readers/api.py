@@ -178,9 +178,10 @@ class Api:
             )
             response = self.read(page)
             parsed = _parsed(response, ask)
-            if not isinstance(parsed.get("items"), list):
+            found = parsed.get("items")
+            if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
                 raise Unreachable(f"{ask.verb} {ask.resource}: {ask.path} answered without a list of items")
-            items.extend(convert(each) for each in fields.children(parsed, "items"))
+            items.extend(convert(each) for each in found)
             token = fields.text(parsed, "metadata", "continue")
             if not token:
                 return Listing(tuple(items), _date(response))
