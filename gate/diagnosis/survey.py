@@ -42,7 +42,7 @@ def _verdict(snapshot: Snapshot, name: str) -> Verdict:
     beside = list(_beside(snapshot, found)) if found else []
     if rollout.status in {Status.FAIL, Status.INCONCLUSIVE}:
         # Whoever has no pod in order has no endpoint and no figures either: those follow.
-        told = tuple(each.reason for _, each in beside if each.reason not in rollout.symptoms)
+        told = tuple(each.reason for _, each in beside if each.reason not in (rollout.reason, *rollout.symptoms))
         return replace(rollout, symptoms=(*rollout.symptoms, *told))
     if not beside:
         return rollout
