@@ -52,13 +52,14 @@ _HEAD = """\
 # Thousands of pods
 
 `make scale` on {date}: {machine}, Kubernetes {version} on the same machine. Medians of {runs} runs; of memory the peak.
+Load of the machine when it began to measure: {load:.0f} processes on {cpus} cores.
 
 {nodes} nodes are simulated by kwok, {apps} Deployments made by the real controllers and placed by the real scheduler.
 At every size 20 pods are broken in five ways, and every look named these and no other, each under its cause. Simulated
 kubelets report no events: a pod has about two, on real nodes four to six in its first hour.
 
-| pods | events | read s | judge s | whole process s | peak RSS MiB | `kubectl get pods` s |
-|---|---|---|---|---|---|---|
+| pods | events | read s | judge s | whole process s | its CPU s | peak RSS MiB | `kubectl get pods` s |
+|---|---|---|---|---|---|---|---|
 """
 
 
@@ -68,6 +69,7 @@ class Look:
 
     read_s: float
     judge_s: float
+    cpu_s: float
     peak_rss_mib: float
     pods: int
     nodes: int
@@ -78,12 +80,13 @@ class Look:
 
 @dataclass(frozen=True)
 class Row:
-    """One size: medians of reading and judging, the highest peak of memory, and one value a run of whole processes."""
+    """One size: medians of reading, judging and CPU time, the peak of memory, one value a run of whole processes."""
 
     pods: int
     events: int
     read_s: float
     judge_s: float
+    cpu_s: float
     peak_rss_mib: float
     process_s: tuple[float, ...]
     kubectl_s: tuple[float, ...]
@@ -97,8 +100,9 @@ class Row:
         """Return the line that is printed while the benchmark runs."""
         return (
             f"{self.pods} pods on {NODES} nodes, {self.events} events: read {self.read_s:.2f} s, judged "
-            f"{self.judge_s:.2f} s, whole process {statistics.median(self.process_s):.2f} s, "
-            f"{self.peak_rss_mib:.0f} MiB; kubectl get pods {statistics.median(self.kubectl_s):.2f} s"
+            f"{self.judge_s:.2f} s, whole process {statistics.median(self.process_s):.2f} s "
+            f"({self.cpu_s:.2f} s of CPU), {self.peak_rss_mib:.0f} MiB; kubectl get pods "
+            f"{statistics.median(self.kubectl_s):.2f} s"
         )
 
 
@@ -113,6 +117,7 @@ def main() -> None:
             f"cluster {options.name} has no simulated nodes: "
             f"python -m infra.cluster up --name {options.name} --nodes simulated"
         )
+    load, *_ = os.getloadavg()
     api = Api(record.instance)
     make_nodes(api)
     make_apps(api)
@@ -124,8 +129,8 @@ def main() -> None:
         scale_to(api, size, broken=BROKEN_LATER)
         rows.append(_measured(size, broken, environment))
         print(rows[-1], flush=True)
+    _write(rows, api, load)
     _require(rows)
-    _write(rows, api)
     name = f"full read and verdict of {SIZES[-1]} pods on {NODES} nodes, {sum(map(len, broken.values()))} broken"
     print_figure(name, rows[-1].process_s, "kubectl get pods", rows[-1].kubectl_s)
 
@@ -145,6 +150,7 @@ def _measured(size: int, broken: Mapping[Cause, frozenset[str]], environment: Ma
         events=looks[-1].events,
         read_s=statistics.median(look.read_s for look in looks),
         judge_s=statistics.median(look.judge_s for look in looks),
+        cpu_s=statistics.median(look.cpu_s for look in looks),
         peak_rss_mib=max(look.peak_rss_mib for look in looks),
         process_s=tuple(ours),
         kubectl_s=tuple(theirs),
@@ -204,15 +210,22 @@ def _require(rows: Sequence[Row]) -> None:
                 )
 
 
-def _write(rows: Sequence[Row], api: Api) -> None:
+def _write(rows: Sequence[Row], api: Api, load: float) -> None:
     """Write the table, whole or not at all."""
     version = api.get("/version")["gitVersion"]
     head = _HEAD.format(
-        date=f"{datetime.now(UTC):%Y-%m-%d}", machine=_machine(), version=version, nodes=NODES, apps=APPS + 2, runs=RUNS
+        date=f"{datetime.now(UTC):%Y-%m-%d}",
+        machine=_machine(),
+        version=version,
+        nodes=NODES,
+        apps=APPS + 2,
+        runs=RUNS,
+        load=load,
+        cpus=os.cpu_count(),
     )
     lines = [
         f"| {row.pods} | {row.events} | {row.read_s:.2f} | {row.judge_s:.2f} | {statistics.median(row.process_s):.2f} "
-        f"| {row.peak_rss_mib:.0f} | {statistics.median(row.kubectl_s):.2f} |\n"
+        f"| {row.cpu_s:.2f} | {row.peak_rss_mib:.0f} | {statistics.median(row.kubectl_s):.2f} |\n"
         for row in rows
     ]
     RESULTS.parent.mkdir(exist_ok=True)
