@@ -16,7 +16,7 @@ ENVIRONMENT = test -x $(1)/bin/python || .venv/bin/uv venv -q --python $(PYTHON)
   .venv/bin/uv pip sync -q --python $(1)/bin/python --require-hashes $(2)
 
 .PHONY: help setup verify test test-hermetic test-e2e test-transformers lint tf-lint tf-check-aws
-.PHONY: cluster-up cluster-down images bench option-b faults checklist lock render criteria
+.PHONY: cluster-up cluster-down images bench scale option-b faults checklist lock render criteria
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -66,6 +66,10 @@ bench: setup ## Benchmarks, each beside what it is compared with
 
 option-b: setup ## Bring the model with the image, or at first start: what each costs, on the embedded cluster
 	@$(CLUSTER_ENV); $(PYTHON) -m benchmarks.model_cache --write
+
+scale: setup ## 500 nodes and 5,000 pods, 20 of them broken, on a control plane of its own; writes benchmarks/results
+	@$(PYTHON) -m infra.cluster up --name scale --nodes simulated
+	@status=0; $(PYTHON) -m benchmarks.scale || status=$$?; $(PYTHON) -m infra.cluster down --name scale; exit $$status
 
 lock: ## Compile the requirement locks (hashes, no index address)
 	@compile() { .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --python-version 3.11 \
