@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -27,6 +28,10 @@ from e2e.cluster_host import (
     running_instance,
     traces,
 )
+from gate.readers.cluster import connect
+from gate.target import Cluster, Identity
+from gate.verdict import Status
+from gate.waiting import wait_for_rollout
 from infra.cluster.configs import PAUSE_IMAGE
 from infra.cluster.instance import Instance, load_record
 from infra.cluster.process import Process, Supervisor
@@ -112,6 +117,33 @@ def test_component_that_died_is_named_by_status_and_started_by_up(instance: Inst
     after = Supervisor.of(instance).processes()
     assert {name for name in before if before[name] != after[name]} == {"scheduler"}
     assert cluster("status", "--name", NAME).returncode == 0
+
+
+def test_gate_that_watches_a_rollout_outlives_a_killed_api_server(
+    instance: Instance, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real one, killed and started again within the window: nothing was restarted, and the rollout passes."""
+    kubectl(environment, "create", "deployment", "watched", f"--image={PAUSE_IMAGE}", "--replicas=2")
+    kubectl(environment, "rollout", "status", "deployment/watched", "--timeout=60s")
+    monkeypatch.setenv("KUBECONFIG", environment["KUBECONFIG"])
+    reader = connect(Cluster(identity=Identity(server=instance.server), namespace="default"))
+    killed = Supervisor.of(instance).processes()["apiserver"]
+    begun = threading.Event()
+
+    def restart() -> None:
+        begun.wait()
+        os.kill(killed.pid, signal.SIGKILL)
+        cluster("up", "--name", NAME, "--lb-idle-timeout-s", str(IDLE_TIMEOUT_S))
+
+    with ThreadPoolExecutor(1) as hands:
+        restarted = hands.submit(restart)
+        waited = wait_for_rollout(
+            reader.snapshot, deployment="watched", window_s=20, timeout_s=150, on_snapshot=lambda _: begun.set()
+        )
+        restarted.result()
+    assert not killed.alive()
+    assert waited.verdict.status is Status.PASS, waited.verdict.reason
+    kubectl(environment, "delete", "deployment", "watched")
 
 
 def test_two_ups_at_once_refuse_clearly(other: str) -> None:
