@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -24,10 +25,21 @@ from infra.tf.modules import ModuleTestError, folders_with_rules, modules_with_t
 from infra.tf.program import ProgramError, renderer, terraform
 from infra.tf.review import Action, Document, ReviewError, changes, review
 from infra.tf.typings import TypingsError
-from infra.tf.workspace import Workspace, WorkspaceError, environment_folder, image_variables, state_file
+from infra.tf.workspace import (
+    KUBECONFIG_VARIABLE,
+    Workspace,
+    WorkspaceError,
+    environment_folder,
+    image_variables,
+    plans_folder,
+    state_file,
+)
 
 app = typer.Typer(help=__doc__, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 Environment = Annotated[str, typer.Option("--env", help="A folder of infra/terraform/envs.")]
+Plans = Annotated[
+    Path | None, typer.Option("--plans", help="Keep the plan in this folder, beside the environment's own (drills do).")
+]
 _ERRORS = (
     WorkspaceError,
     ProgramError,
@@ -56,39 +68,47 @@ def init(env: Environment = "local") -> None:
 
 @app.command()
 def plan(
+    *,
     env: Environment = "local",
     chat_image: Annotated[str | None, typer.Option(help="Image of the chat API.")] = None,
     patient_image: Annotated[str | None, typer.Option(help="Image of the patient API.")] = None,
     llm_mode: Annotated[str | None, typer.Option(help="mock, or a model of service_chat/models.toml.")] = None,
     var: Annotated[list[str] | None, typer.Option(help="Any other variable, as KEY=VALUE.")] = None,
+    as_applied: Annotated[
+        bool, typer.Option("--as-applied", help="Start from the variables applied last, not from terraform.tfvars.")
+    ] = False,
+    plans: Plans = None,
 ) -> None:
     """Save a plan with every image tag replaced by its digest, and print what it would change."""
     with _reported():
         given = _variables(chat_api_image=chat_image, patient_api_image=patient_image, llm_mode=llm_mode, others=var)
         kubeconfig = _kubeconfig()
         workspace = _workspace(env)
+        if as_applied:
+            given = workspace.applied_variables() | given
+        workspace = _aside(workspace, plans)
         workspace.init()
-        given = {"kubeconfig_path": str(kubeconfig), **given}
+        given = {KUBECONFIG_VARIABLE: str(kubeconfig), **given}
         images = workspace.values(image_variables(workspace.folder), given)
         given |= {name: _pinned(image) for name, image in images.items() if image is not None}
         found = changes(workspace.plan(given), _live)
         print(f"{env} on {_server(kubeconfig)}: {review(found)}")
         if any(change.action is not Action.NOTHING for change in found):
-            print(f"apply it: python -m infra.tf apply --env {env}")
+            print(f"apply it: python -m infra.tf apply --env {env}{f' --plans {plans}' if plans else ''}")
 
 
 @app.command()
-def show(env: Environment = "local") -> None:
+def show(env: Environment = "local", plans: Plans = None) -> None:
     """Print the review of the saved plan again."""
     with _reported():
-        print(f"{env}: {review(changes(_workspace(env).saved_plan(), _live))}")
+        print(f"{env}: {review(changes(_aside(_workspace(env), plans).saved_plan(), _live))}")
 
 
 @app.command()
-def apply(env: Environment = "local") -> None:
+def apply(env: Environment = "local", plans: Plans = None) -> None:
     """Apply the saved plan and no other; it is refused if the configuration has changed since."""
     with _reported():
-        text = _workspace(env).apply()
+        text = _aside(_workspace(env), plans).apply()
         done = [line for line in text.splitlines() if line.startswith("Apply complete")]
         print(f"{env}: {done[0] if done else text}")
 
@@ -148,8 +168,16 @@ def check_aws() -> None:
 
 
 def _workspace(env: str) -> Workspace:
-    folder = environment_folder(env)
-    return Workspace(folder, terraform(), state_file(folder, _kubeconfig()))
+    folder, kubeconfig = environment_folder(env), _kubeconfig()
+    plans, program = plans_folder(folder, kubeconfig), terraform()
+    if plans is not None:
+        # What init leaves says which state is planned; a shared one would lead an apply to another cluster's.
+        program = replace(program, data_dir=plans / ".terraform")
+    return Workspace(folder, program, state_file(folder, kubeconfig), plans)
+
+
+def _aside(workspace: Workspace, plans: Path | None) -> Workspace:
+    return workspace if plans is None else replace(workspace, plans=plans.absolute())
 
 
 def _variables(others: list[str] | None, **named: str | None) -> dict[str, str]:

@@ -43,7 +43,8 @@ class Terraform:
     """A terraform or tofu that is new enough, and the CLI configuration it is to be run with.
 
     `product` is what the program calls itself, whatever its file is called: Terraform or OpenTofu.
-    `provider_address` is the full name it gives our provider, empty where it runs without providers.
+    `provider_address` is the full name it gives our provider, empty where it runs without providers. `data_dir` is
+    where init leaves what later commands need (which state, which providers), None for `.terraform` in the folder.
     """
 
     path: Path
@@ -51,6 +52,7 @@ class Terraform:
     version: str
     config_file: Path
     provider_address: str = ""
+    data_dir: Path | None = None
 
     def command(self, folder: Path, *arguments: str) -> list[str]:
         """Return an argument list that runs in `folder`; a person can paste it, wherever they are."""
@@ -61,6 +63,7 @@ class Terraform:
             "CHECKPOINT_DISABLE=1",
             "TF_INPUT=0",
             "TF_IN_AUTOMATION=1",
+            *([f"TF_DATA_DIR={self.data_dir}"] if self.data_dir else []),
             str(self.path),
             f"-chdir={folder}",
             *arguments,

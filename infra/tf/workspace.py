@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.paths import PROJECT, run_dir
+from infra.paths import DEFAULT_NAME, PROJECT, run_dir
 from infra.tf.program import PROVIDER_SOURCE, Terraform, write_whole
 
 TERRAFORM = PROJECT / "infra/terraform"
@@ -27,6 +27,10 @@ APPLY_DEADLINE_S = 300
 # A cluster on AWS: its provider waits 30 min for a control plane and 60 for a node group, and a kill before that would
 # leave the state locked and half of the truth in it.
 REMOTE_APPLY_DEADLINE_S = 7200
+# Another plan or apply of the same state may be about to end; without it the first to come wins at once.
+LOCK_TIMEOUT = "-lock-timeout=30s"
+# The variable that says which cluster; it is never taken over from an earlier plan.
+KUBECONFIG_VARIABLE = "kubeconfig_path"
 # Bucket and table of a remote state are an account's; where there is an example, the environment has such a state.
 BACKEND_FILE = "backend.hcl"
 
@@ -46,31 +50,44 @@ class Stamp:
 
 @dataclass(frozen=True)
 class Workspace:
-    """The folder of one environment, the program that works in it, and where the state of its cluster lies."""
+    """The folder of one environment, the program that works in it, and where the state of its cluster lies.
+
+    `plans` is where saved and applied plans lie, None for the environment's folder.
+    """
 
     folder: Path
     program: Terraform
     state_file: Path
+    plans: Path | None = None
 
     @property
     def plan_file(self) -> Path:
         """Return where the saved plan lies."""
-        return self.folder / "plan.out"
+        return self._plans / "plan.out"
+
+    @property
+    def _plans(self) -> Path:
+        return self.plans or self.folder
 
     @property
     def plan_json(self) -> Path:
         """Return where the saved plan lies as JSON, for the review and for the gate."""
-        return self.folder / "plan.json"
+        return self._plans / "plan.json"
 
     @property
     def applied_json(self) -> Path:
         """Return where the plan that was applied last lies as JSON: what the gate finds is compared with it."""
-        return self.folder / "applied.json"
+        return self._plans / "applied.json"
 
     @property
     def stamp_file(self) -> Path:
-        """Return where the stamp of the saved plan lies: in the tool's own data folder, which is never committed."""
-        return self.folder / ".terraform/plan.stamp.json"
+        """Return where the stamp of the saved plan lies."""
+        return self._plans / "plan.stamp.json"
+
+    @property
+    def _plan_argument(self) -> str:
+        """Return the saved plan as an argument: terraform runs in the environment's folder."""
+        return self.plan_file.name if self.plans is None else str(self.plan_file)
 
     def init(self) -> str:
         """Install providers and modules; safe to repeat.
@@ -148,15 +165,17 @@ class Workspace:
             CommandError: terraform refused the configuration, or could not read the cluster.
         """
         self.forget_plan()
+        self._plans.mkdir(parents=True, exist_ok=True)
         self.program.run(
             self.folder,
             "plan",
             "-no-color",
-            f"-out={self.plan_file.name}",
+            LOCK_TIMEOUT,
+            f"-out={self._plan_argument}",
             *variable_arguments(given),
             timeout_s=PLAN_DEADLINE_S,
         )
-        text = self.program.run(self.folder, "show", "-json", self.plan_file.name)
+        text = self.program.run(self.folder, "show", "-json", self._plan_argument)
         plan: dict[str, Any] = json.loads(text)
         self.plan_json.write_text(text, encoding="utf-8")
         stamp = Stamp(configuration_sha256(self.folder), _sha256(self.plan_file), given)
@@ -178,7 +197,8 @@ class Workspace:
         again = f"make one: python -m infra.tf plan --env {name}"
         for file in (self.plan_file, self.plan_json, self.stamp_file):
             if not file.exists():
-                raise WorkspaceError(f"{name} has no saved plan ({file.relative_to(PROJECT)} is missing); {again}")
+                missing = file.relative_to(PROJECT) if file.is_relative_to(PROJECT) else file
+                raise WorkspaceError(f"{name} has no saved plan ({missing} is missing); {again}")
         stamp = Stamp(**json.loads(self.stamp_file.read_text(encoding="utf-8")))
         if stamp.plan_sha256 != _sha256(self.plan_file):
             raise WorkspaceError(f"{self.plan_file} is not the plan that was reviewed; {again}")
@@ -198,10 +218,33 @@ class Workspace:
         # difference, so it is told again what was given; Terraform (1.11.4) refuses to be told.
         again = variable_arguments(stamp.variables) if self.program.product == "OpenTofu" else []
         deadline_s = REMOTE_APPLY_DEADLINE_S if self.remote else APPLY_DEADLINE_S
-        text = self.program.run(self.folder, "apply", "-no-color", *again, self.plan_file.name, timeout_s=deadline_s)
+        options = ("-no-color", LOCK_TIMEOUT, *again)
+        text = self.program.run(self.folder, "apply", *options, self._plan_argument, timeout_s=deadline_s)
         self.plan_json.replace(self.applied_json)
         self.forget_plan()
         return text
+
+    def applied_variables(self) -> dict[str, str]:
+        """Return the variables of the plan that was applied last, as `-var` takes them, but for the kubeconfig.
+
+        Raises:
+            WorkspaceError: nothing was applied from this checkout, or what it left cannot be read.
+        """
+        try:
+            plan = json.loads(self.applied_json.read_text(encoding="utf-8"))
+            found = {name: each.get("value") for name, each in plan["variables"].items()}
+        except FileNotFoundError as error:
+            raise WorkspaceError(
+                f"{self.folder.name}: nothing was applied from here ({self.applied_json} is missing), so there are no "
+                f"variables to plan with again; give them, or let terraform.tfvars"
+            ) from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise WorkspaceError(f"{self.applied_json}: not the JSON of a plan with its variables") from error
+        return {
+            name: value if isinstance(value, str) else json.dumps(value)
+            for name, value in found.items()
+            if value is not None and name != KUBECONFIG_VARIABLE
+        }
 
     def forget_plan(self) -> None:
         """Remove the saved plan with everything beside it: a plan that was applied says nothing about the next one."""
@@ -230,6 +273,16 @@ def state_file(folder: Path, kubeconfig: Path) -> Path:
     """
     instances = run_dir().parent
     return (kubeconfig.parent if kubeconfig.is_relative_to(instances) else folder) / "terraform.tfstate"
+
+
+def plans_folder(folder: Path, kubeconfig: Path) -> Path | None:
+    """Return where the plans of a cluster lie when they must not meet another's, None for the environment's folder.
+
+    Embedded clusters beside each other share an environment; each but the usual one has a folder of its own in it.
+    """
+    if state_file(folder, kubeconfig).parent == folder or kubeconfig.parent.name == DEFAULT_NAME:
+        return None
+    return folder / "clusters" / kubeconfig.parent.name
 
 
 def image_variables(folder: Path) -> list[str]:

@@ -1,5 +1,6 @@
 """Which terraform is used, and the configuration it is run with."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,13 @@ def test_command_can_be_pasted(tmp_path: Path) -> None:
         "plan",
         "-out=plan.out",
     ]
+
+
+def test_command_with_a_data_folder_names_it(tmp_path: Path) -> None:
+    """Two clusters of one environment are initialised beside each other."""
+    terraform_script(tmp_path)
+    command = replace(renderer(str(tmp_path)), data_dir=Path("/data/second")).command(Path("/envs/local"), "plan")
+    assert "TF_DATA_DIR=/data/second" in command[: command.index("-chdir=/envs/local")]
 
 
 def test_cli_configuration_sends_one_provider_to_the_mirror() -> None:

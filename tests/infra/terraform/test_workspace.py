@@ -15,6 +15,7 @@ from infra.tf.workspace import (
     environment_folder,
     image_variables,
     locked_providers,
+    plans_folder,
     state_file,
 )
 from tests.infra.terraform.stand_in import program
@@ -27,7 +28,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """Return an environment with one module, and a stand-in for terraform."""
     terraform = tmp_path / "project/infra/terraform"
     folder = terraform / "envs/local"
-    (folder / ".terraform").mkdir(parents=True)
+    folder.mkdir(parents=True)
     (terraform / "modules/app").mkdir(parents=True)
     (folder / "main.tf").write_text("# environment\n", encoding="utf-8")
     (terraform / "modules/app/pod.yaml.tftpl").write_text("kind: Pod\n", encoding="utf-8")
@@ -47,7 +48,7 @@ def test_plan_is_saved_with_its_json(workspace: Workspace) -> None:
     """A plan leaves the file, its JSON, and a stamp; the variables are given one by one."""
     assert workspace.plan(GIVEN) == {"resource_changes": []}
     assert calls(workspace) == [
-        "plan -no-color -out=plan.out -var=llm_mode=mock -var=chat_api_image=r/chat:v1.0",
+        "plan -no-color -lock-timeout=30s -out=plan.out -var=llm_mode=mock -var=chat_api_image=r/chat:v1.0",
         "show -json plan.out",
     ]
     assert workspace.saved_plan() == {"resource_changes": []}
@@ -57,7 +58,7 @@ def test_apply_after_a_plan_applies_that_file_and_removes_it(workspace: Workspac
     """The saved file is what is applied, it cannot be applied twice, and its JSON stays as what was deployed."""
     workspace.plan(GIVEN)
     assert workspace.apply().startswith("Apply complete!")
-    assert calls(workspace)[-1] == "apply -no-color plan.out"
+    assert calls(workspace)[-1] == "apply -no-color -lock-timeout=30s plan.out"
     assert json.loads(workspace.applied_json.read_text(encoding="utf-8")) == {"resource_changes": []}
     assert not workspace.plan_file.exists()
     assert not workspace.plan_json.exists()
@@ -70,7 +71,9 @@ def test_apply_by_opentofu_is_told_the_variables_again(workspace: Workspace) -> 
     tofu = replace(workspace, program=replace(workspace.program, product="OpenTofu"))
     tofu.plan(GIVEN)
     tofu.apply()
-    assert calls(workspace)[-1] == "apply -no-color -var=llm_mode=mock -var=chat_api_image=r/chat:v1.0 plan.out"
+    assert calls(workspace)[-1] == (
+        "apply -no-color -lock-timeout=30s -var=llm_mode=mock -var=chat_api_image=r/chat:v1.0 plan.out"
+    )
 
 
 def test_apply_without_a_plan_names_the_command_that_makes_one(workspace: Workspace) -> None:
@@ -115,7 +118,7 @@ def test_apply_that_fails_keeps_the_plan_and_the_output(workspace: Workspace) ->
     with pytest.raises(CommandError) as caught:
         workspace.apply()
     message = str(caught.value)
-    assert f"-chdir={workspace.folder} apply -no-color plan.out" in message
+    assert f"-chdir={workspace.folder} apply -no-color -lock-timeout=30s plan.out" in message
     assert "TF_CLI_CONFIG_FILE=" in message
     assert "| Error: it broke" in message
     assert workspace.plan_file.exists()
@@ -209,6 +212,46 @@ def test_state_file_of_an_embedded_cluster_goes_with_it(tmp_path: Path, monkeypa
     embedded, other = tmp_path / "run/carepath/kubeconfig", tmp_path / "home/.kube/config"
     assert state_file(folder, embedded) == tmp_path / "run/carepath/terraform.tfstate"
     assert state_file(folder, other) == folder / "terraform.tfstate"
+
+
+def test_plans_of_clusters_beside_each_other_do_not_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The usual embedded cluster and any other one plan in the environment's folder, a second embedded one does not."""
+    monkeypatch.setenv("CAREPATH_RUN_DIR", str(tmp_path / "run"))
+    folder = tmp_path / "envs/local"
+    assert plans_folder(folder, tmp_path / "run/carepath/kubeconfig") is None
+    assert plans_folder(folder, tmp_path / "home/.kube/config") is None
+    assert plans_folder(folder, tmp_path / "run/second/kubeconfig") == folder / "clusters/second"
+
+
+def test_plan_kept_aside_leaves_the_saved_and_the_applied_one_alone(workspace: Workspace, tmp_path: Path) -> None:
+    """A drill plans and applies for itself; what a person reviewed, and what was deployed, stay what they were."""
+    workspace.plan(GIVEN)
+    saved = workspace.plan_file.read_text(encoding="utf-8")
+    aside = replace(workspace, plans=tmp_path / "drill")
+    aside.plan({"llm_mode": "other"})
+    aside.apply()
+    assert calls(workspace)[-1] == f"apply -no-color -lock-timeout=30s {tmp_path}/drill/plan.out"
+    assert aside.applied_json.is_file()
+    assert not workspace.applied_json.exists()
+    assert workspace.plan_file.read_text(encoding="utf-8") == saved
+    assert workspace.saved_plan() == {"resource_changes": []}
+
+
+def test_variables_applied_last_are_given_again_but_for_the_kubeconfig(workspace: Workspace) -> None:
+    """Text as it is, anything else as JSON, which terraform reads; what had no value gets none."""
+    values = {"llm_mode": "mock", "resources": {"cpu": 1}, "extra": None, "kubeconfig_path": "/elsewhere"}
+    plan = {"variables": {name: {"value": value} for name, value in values.items()}}
+    workspace.applied_json.write_text(json.dumps(plan), encoding="utf-8")
+    assert workspace.applied_variables() == {"llm_mode": "mock", "resources": '{"cpu": 1}'}
+
+
+@pytest.mark.parametrize("text", [None, "[]", "{}", "no JSON"])
+def test_variables_of_nothing_applied_are_refused(workspace: Workspace, text: str | None) -> None:
+    """Planning with defaults instead would redeploy something else."""
+    if text is not None:
+        workspace.applied_json.write_text(text, encoding="utf-8")
+    with pytest.raises(WorkspaceError, match=r"applied\.json"):
+        workspace.applied_variables()
 
 
 def test_environment_that_does_not_exist_is_refused_with_those_there_are() -> None:
