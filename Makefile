@@ -107,12 +107,13 @@ LLM_MODE =
 LLM_ENGINE ?= $(or $(shell sed -n 's/^LLM_ENGINE=//p' .env 2>/dev/null),llama.cpp)
 MODEL = $(if $(filter local,$(TARGET)),SmolLM2-135M-Instruct,Qwen3-4B-Thinking-2507)
 REPORT =
+WAY =
 # On EKS kubectl, docker and KUBECONFIG are the user's own.
 ON_TARGET = $(if $(filter local,$(TARGET)),$(CLUSTER_ENV),:)
 INTO_REPORT = $(if $(REPORT),--report=$(REPORT))
 
 .PHONY: install-chat-llm download-llm-model run-chat build-chat ecr-login push-chat
-.PHONY: tf-init tf-plan tf-apply deploy-chat validate-chat load-chat
+.PHONY: tf-init tf-plan tf-apply deploy-chat validate-chat load-chat rollback-drill
 
 install-chat-llm: setup ## Install what LLM_ENGINE needs here: llama.cpp, or torch and transformers (LLM_ENGINE=transformers)
 ifeq ($(LLM_ENGINE),transformers)
@@ -163,6 +164,9 @@ deploy-chat: setup ## Apply the saved plan while requests keep coming, and judge
 
 validate-chat: setup ## Judge what runs: the acceptance tier
 	@$(ON_TARGET); $(PYTEST) -q -m acceptance --target=$(TARGET) $(INTO_REPORT)
+
+rollback-drill: setup ## All three ways back, each gone, judged and undone: before they are needed (WAY=undo for one)
+	@$(ON_TARGET); $(PYTEST) -q -m rollback --allow-mutation --target=$(TARGET) $(if $(WAY),--way=$(WAY)) $(INTO_REPORT)
 
 load-chat: setup ## Ten clients at once: the load drill
 	@$(ON_TARGET); $(PYTEST) -q -m load --allow-mutation --target=$(TARGET) $(INTO_REPORT)

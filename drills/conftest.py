@@ -1,25 +1,21 @@
-"""What the drills stand on: clients of the way users go, and the roll back and forward again."""
+"""What the drills stand on: clients of the way users go, and each way back, gone once."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 import pytest
 
+from drills.rehearsal import Roll, rehearse
 from gate.context import Gate
-from gate.drilling import Change, drill, previous_replica_set
-from gate.observing import ROLLOUT_USERS, Chat, Interview
-from gate.records import ReplicaSet
+from gate.observing import ROLLOUT_USERS, Chat
+from gate.target import Way
 
 
-@dataclass(frozen=True, slots=True)
-class Roll:
-    """The way back and forth: undo to the previous revision, its answers, and the rolling update forward again."""
-
-    previous: ReplicaSet
-    back: Change
-    asked: Interview
-    forth: Change
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Ask what is asked of a way back of each that was chosen."""
+    if "way" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("--way") or tuple(Way)
+        metafunc.parametrize("way", [Way(each) for each in chosen], ids=str)
 
 
 @pytest.fixture(scope="session")
@@ -30,24 +26,26 @@ def users(gate: Gate) -> Iterator[Sequence[Chat]]:
         yield [stack.enter_context(gate.user(keep_alive=number % 2 == 0)) for number in range(count)]
 
 
+@pytest.fixture
+def roll(way: Way, request: pytest.FixtureRequest) -> Roll | None:
+    """The way back and forth; None when there is nothing to go back to."""
+    found: Roll | None = request.getfixturevalue(f"rolled_by_{way.name.lower()}")
+    return found
+
+
 @pytest.fixture(scope="session")
-def roll(gate: Gate, users: Sequence[Chat]) -> Roll | None:
-    """The drill, made once; None when there is no revision to go back to."""
-    target = gate.target
-    cluster, settings = target.cluster, target.acceptance
-    before = gate.snapshot()
-    current = before.deployment(cluster.deployment)
-    previous = previous_replica_set(before, cluster.deployment)
-    if previous is None or previous.revision is None or current is None or current.revision is None:
-        return None
-    limits = {"window_s": settings.stable_window_s, "timeout_s": settings.rollout_timeout_s}
-    journal = gate.root / "reports" / "drill-journal.json"
-    with drill(gate.reader, cluster.deployment, journal) as running:
-        traffic = users[:ROLLOUT_USERS]
-        back = running.roll(previous.revision, traffic, settings.test_mrns, **limits)
-        snapshot = back.waited.snapshot or gate.reader.snapshot()
-        asked = gate.ask(gate.ready_pods(snapshot), samples=0)
-        forth = running.roll(current.revision, traffic, settings.test_mrns, **limits)
-    if forth.waited.snapshot is not None:
-        gate.use_snapshot(forth.waited.snapshot)
-    return Roll(previous, back, asked, forth)
+def rolled_by_undo(gate: Gate, users: Sequence[Chat]) -> Roll | None:
+    """`rollout undo`, and undone again."""
+    return rehearse(gate, users, Way.UNDO)
+
+
+@pytest.fixture(scope="session")
+def rolled_by_terraform(gate: Gate, users: Sequence[Chat]) -> Roll | None:
+    """The old image planned and applied, and the new one again."""
+    return rehearse(gate, users, Way.TERRAFORM)
+
+
+@pytest.fixture(scope="session")
+def rolled_by_set_env(gate: Gate, users: Sequence[Chat]) -> Roll | None:
+    """`set env LLM_MODE=mock`, and undone again."""
+    return rehearse(gate, users, Way.SET_ENV)

@@ -364,7 +364,7 @@ def test_rollback_drill_as_its_account_needs_no_right_beyond_its_roles(
     stage.hands.kubectl("patch", "deployment", "chat-api", "--patch", json.dumps(patch))
     stage.hands.kubectl("rollout", "status", "deployment/chat-api", "--timeout=120s", timeout_s=150)
     target = stage.target(f'server = "{stage.world.server}"', mutable=True)
-    told = stage.run("rollback", "drill", "--allow-mutation", target=target)
+    told = stage.run("rollback", "drill", "--allow-mutation", "--way=undo", target=target)
     assert "gate.forbidden" not in {verdict["cause"] for verdict in told.verdicts.values()}, told.output
     assert told.statuses["RBK-1"] in {"pass", "warn"}, told.output
     leases = stage.hands.kubectl("get", "leases", "-o", "name")

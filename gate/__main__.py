@@ -3,6 +3,7 @@
 What reads a cluster or writes a report is imported by the command that does: `size` and `criteria` start in half the
 time without the Kubernetes client and the template engine.
 """
+"""`python -m gate rollout | restore | diagnose | size | criteria`: the gate outside pytest."""
 
 import shlex
 import subprocess
@@ -21,6 +22,11 @@ from stamina.instrumentation import set_on_retry_hooks
 
 from gate.context import Gate, header_of
 from gate.criteria import criteria, markdown_table
+from gate import diagnosing, restoring
+from gate.context import Gate, header_of
+from gate.criteria import criteria, markdown_table
+from gate.drilling import under_traffic
+from gate.journal import read_journal
 from gate.observing import ROLLOUT_USERS
 from gate.readers.errors import ReadError
 from gate.readers.models import model_facts
@@ -30,7 +36,7 @@ from gate.sizing.choice import size_table
 from gate.sizing.fit import claim_of
 from gate.sizing.instances import UnknownInstanceTypeError, instance
 from gate.sizing.offers import planned
-from gate.target import Cluster, TargetError, load_target
+from gate.target import Cluster, Identity, TargetError, load_target
 from gate.verdict import Verdict
 
 app = typer.Typer(
@@ -103,6 +109,35 @@ def diagnose(
             diagnosing.save_bundle(reader, found, bundle)
             print(f"\nbundle: {bundle}")
         raise typer.Exit(found.exit_code)
+
+
+@app.command()
+def restore(
+    *,
+    journal: Annotated[Path | None, typer.Argument(help="Of the drill that was killed (reports/drills).")] = None,
+    namespace: Annotated[
+        str, typer.Option("--namespace", "-n", help="Without a journal: where its Lease is.")
+    ] = "carepath-demo",
+    context: Annotated[
+        str | None, typer.Option(help="kubeconfig context (default: the journal's, or current).")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Although the drill's process seems to run still.")] = False,
+) -> None:
+    """Restore what a drill that was killed left: pods, Terraform's state, history, Lease. Safe to run again.
+
+    Without a journal, which lies where the drill ran, what the drill noted on its Lease is taken.
+    """
+    with _reported():
+        found = read_journal(journal) if journal else None
+        where = Cluster.model_construct(
+            identity=Identity(server=found.server) if found else None,
+            namespace=found.namespace if found else namespace,
+        )
+        reader = ClusterReader(open_connection(context or (found.context if found else None)), where)
+        stable = restoring.restore(
+            found or restoring.journal_of(reader), reader, root=ROOT, file=journal, force=force, say=print
+        )
+        raise typer.Exit(ExitCode.PASSED if stable else ExitCode.FAILED)
 
 
 @app.command()

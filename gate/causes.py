@@ -180,6 +180,7 @@ class Cause(StrEnum):
     PLAN_DESTROYS_STATEFUL = "plan.destroys_stateful"
     PLAN_STALE = "plan.stale"
     PLAN_DRIFT = "plan.drift"
+    PLAN_DRIFT_MISSED = "plan.drift_missed"
     PLAN_INCOMPLETE = "plan.incomplete"
 
     # The built image, run as a container

@@ -1,50 +1,50 @@
-"""What a drill needs to be safe: a Lease against two at once, a journal before anything changes, and the way back.
+"""A drill in progress: what it changes on the Deployment, under traffic, and how everything is put back.
 
-The only module that writes to a cluster. Whoever kills a drill half-way finds in the journal, and on the terminal, the
-one command that restores the state from before.
+The only module that changes an app in a cluster (``journal`` writes the Lease). Whoever kills a drill half-way finds on
+the terminal, in the journal and on the Lease the one command that restores the state from before (``restoring``).
 """
 # mypy: disallow-untyped-calls=False
 # Most of kubernetes has no annotations, and its generated models refuse plain objects.
 
 import copy
-import json
-import os
-import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-import stamina
-import urllib3
 from kubernetes import client, config
 from kubernetes.dynamic import DynamicClient
-from kubernetes.dynamic.exceptions import ConflictError, DynamicApiError, NotFoundError
+from kubernetes.dynamic.exceptions import NotFoundError
 
 from gate.diagnosis.ownership import replica_sets
 from gate.diagnosis.traffic import MIN_BESIDE, rollout_traffic_verdict
+from gate.journal import (
+    Journal,
+    read_journal,
+    restore_command,
+    take_lease,
+    template_sha256,
+    translated,
+    write_journal,
+)
 from gate.observing import Chat, Traffic
 from gate.readers.cluster import ClusterReader
-from gate.readers.errors import Denied, DrillRefused, Unreachable, excerpt
+from gate.readers.errors import DrillRefused, NotFound
 from gate.records import Answer, ReplicaSet, Snapshot
 from gate.verdict import Status, Verdict
 from gate.waiting import Waited, wait_for_rollout
 
-LEASE = "carepath-gate-drill"
-#: A drill that died keeps others out for so long; it is what the rollback tier's time limit allows a drill.
-LEASE_DURATION_S = 3600
 #: Answers before the change, so that a service that fails anyway is not blamed on the rollout: what ROL-1 wants of each
 #: of two users.
 LEAD_ANSWERS = 2 * MIN_BESIDE
 #: A service that has not given them after so long shows it in ROL-1.
 LEAD_LIMIT_S = 60.0
-#: The API's MicroTime.
-MICRO_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
+#: A revision that was left is scaled to zero within the longest grace period of a pod and a few seconds.
+FORGET_LIMIT_S = 90.0
 _REVISION = "deployment.kubernetes.io/revision"
 #: Annotations that belong to one revision's bookkeeping and are not brought back by an undo: those that
 #: `kubectl rollout undo` leaves alone too (k8s.io/kubectl, pkg/polymorphichelpers/rollback.go).
@@ -109,10 +109,40 @@ class Drill:
             DrillRefused: the history does not hold that revision (any more).
             ReadError: the API server refused or could not be reached.
         """
-        namespace = self.reader.namespace
-        with _translated("list", "replicasets.apps", namespace):
-            sets = self.writer.resources.get(api_version="apps/v1", kind="ReplicaSet").get(namespace=namespace)
-        self._patch(_undo_patch(self.current(), sets.to_dict()["items"], to_revision))
+        current = self.current()
+        history = {int(_annotations(each).get(_REVISION, 0)): each for each in self.history(current)}
+        if to_revision not in history:
+            raise DrillRefused(
+                f"deployment/{self.deployment}: revision {to_revision} is not in its history; "
+                f"it holds {', '.join(map(str, sorted(history))) or 'none'}"
+            )
+        self._bring_back(current, history[to_revision])
+
+    def set_environment(self, key: str, value: str) -> None:
+        """Set a variable of every container, as `kubectl set env deployment/NAME KEY=VALUE` does.
+
+        Raises:
+            ReadError: the API server refused or could not be reached.
+        """
+        current = self.current()
+        template = copy.deepcopy(current["spec"]["template"])
+        for container in template["spec"]["containers"]:
+            others = [each for each in container.get("env") or [] if each["name"] != key]
+            places = [place for place, each in enumerate(container.get("env") or []) if each["name"] == key]
+            others.insert(places[0] if places else len(others), {"name": key, "value": value})
+            container["env"] = others
+        self._patch(_template_patch(current, template, _annotations(current)))
+
+    def history(self, deployment: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return the ReplicaSets that a Deployment owns, as the API holds them.
+
+        Raises:
+            ReadError: the API server refused or could not be reached.
+        """
+        namespace, uid = self.reader.namespace, deployment["metadata"]["uid"]
+        with translated("list", "replicasets.apps", namespace):
+            found: list[dict[str, Any]] = self._replica_sets().get(namespace=namespace).to_dict()["items"]
+        return [each for each in found if any(o["uid"] == uid for o in each["metadata"].get("ownerReferences", []))]
 
     def current(self) -> dict[str, Any]:
         """Return the Deployment as the API holds it, every field of it.
@@ -122,7 +152,7 @@ class Drill:
             ReadError: the API server refused or could not be reached.
         """
         namespace = self.reader.namespace
-        with _translated("get", "deployments.apps", namespace):
+        with translated("get", "deployments.apps", namespace):
             try:
                 found: dict[str, Any] = self._deployments().get(name=self.deployment, namespace=namespace).to_dict()
             except NotFoundError as error:
@@ -143,9 +173,76 @@ class Drill:
         if current["spec"]["template"] != original["spec"]["template"]:
             self._patch(_template_patch(current, original["spec"]["template"], _annotations(original)))
 
+    def restore_from_history(self, journal: Journal) -> bool:
+        """Bring back the template that a journal names by its hash, and return whether anything had to be done.
+
+        Raises:
+            DrillRefused: the history does not hold it (any more).
+            ReadError: the API server refused or could not be reached.
+        """
+        current = self.current()
+        if template_sha256(current["spec"]["template"]) == journal.template_sha256:
+            return False
+        for each in self.history(current):
+            if template_sha256(each["spec"]["template"]) == journal.template_sha256:
+                self._bring_back(current, each)
+                return True
+        raise DrillRefused(
+            f"deployment/{self.deployment}: its history does not hold the template of revision {journal.revision} any "
+            f"more (sha256 {journal.template_sha256[:12]}); deploy that version again"
+        )
+
+    def forget(
+        self,
+        known: Collection[str],
+        *,
+        limit_s: float = FORGET_LIMIT_S,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> tuple[str, ...]:
+        """Delete the revisions that came into the history since, and return those that could not be, by name.
+
+        Left there, the next `kubectl rollout undo` would lead to one of them and not to the version before.
+
+        Args:
+            known: UIDs of the ReplicaSets that stay, beside the Deployment's current one.
+            limit_s: how long one that still has pods is waited for.
+            sleep: pauses for so many seconds.
+
+        Raises:
+            ReadError: the API server refused or could not be reached.
+        """
+        waited_s = 0.0
+        while True:
+            current = self.current()
+            wanted = template_sha256(current["spec"]["template"])
+            added = [
+                each
+                for each in self.history(current)
+                if each["metadata"]["uid"] not in known and template_sha256(each["spec"]["template"]) != wanted
+            ]
+            for each in added:
+                if not (each["spec"].get("replicas") or each.get("status", {}).get("replicas")):
+                    self._delete(each)
+            left = [each for each in added if each["spec"].get("replicas") or each.get("status", {}).get("replicas")]
+            if not left or waited_s >= limit_s:
+                return tuple(each["metadata"]["name"] for each in left)
+            sleep(1.0)
+            waited_s += 1.0
+
+    def _delete(self, replica_set: Mapping[str, Any]) -> None:
+        namespace, metadata = self.reader.namespace, replica_set["metadata"]
+        same = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
+        with translated("delete", "replicasets.apps", namespace):
+            self._replica_sets().delete(name=metadata["name"], namespace=namespace, body={"preconditions": same})
+
+    def _bring_back(self, current: Mapping[str, Any], revision: Mapping[str, Any]) -> None:
+        template = copy.deepcopy(revision["spec"]["template"])
+        template["metadata"]["labels"].pop("pod-template-hash", None)
+        self._patch(_template_patch(current, template, _annotations(revision)))
+
     def _patch(self, body: list[dict[str, Any]]) -> None:
         namespace = self.reader.namespace
-        with _translated("patch", "deployments.apps", namespace):
+        with translated("patch", "deployments.apps", namespace):
             self._deployments().patch(
                 name=self.deployment, namespace=namespace, body=body, content_type="application/json-patch+json"
             )
@@ -153,19 +250,8 @@ class Drill:
     def _deployments(self) -> Any:  # noqa: ANN401  # what the dynamic client returns has no type
         return self.writer.resources.get(api_version="apps/v1", kind="Deployment")
 
-    def roll(
-        self, to_revision: int, chats: Sequence[Chat], patients: Sequence[str], *, window_s: float, timeout_s: float
-    ) -> Change:
-        """Undo to a revision while requests keep coming, and wait until the rollout is stable or doomed."""
-        return under_traffic(
-            self.reader,
-            lambda: self.undo(to_revision),
-            chats,
-            patients,
-            deployment=self.deployment,
-            window_s=window_s,
-            timeout_s=timeout_s,
-        )
+    def _replica_sets(self) -> Any:  # noqa: ANN401  # what the dynamic client returns has no type
+        return self.writer.resources.get(api_version="apps/v1", kind="ReplicaSet")
 
 
 def under_traffic(
@@ -202,25 +288,6 @@ def _lead_in(traffic: Traffic) -> None:
         time.sleep(0.1)
 
 
-def _undo_patch(deployment: dict[str, Any], sets: list[dict[str, Any]], to_revision: int) -> list[dict[str, Any]]:
-    """Return the JSON patch that makes a Deployment's template that of a revision; raises DrillRefused."""
-    uid = deployment["metadata"]["uid"]
-    history = {
-        int(_annotations(each).get(_REVISION, 0)): each
-        for each in sets
-        if any(owner["uid"] == uid for owner in each["metadata"].get("ownerReferences", []))
-    }
-    if to_revision not in history:
-        raise DrillRefused(
-            f"deployment/{deployment['metadata']['name']}: revision {to_revision} is not in its history; "
-            f"it holds {', '.join(map(str, sorted(history))) or 'none'}"
-        )
-    chosen = history[to_revision]
-    template = copy.deepcopy(chosen["spec"]["template"])
-    template["metadata"]["labels"].pop("pod-template-hash", None)
-    return _template_patch(deployment, template, _annotations(chosen))
-
-
 def _template_patch(
     deployment: Mapping[str, Any], template: object, annotations: Mapping[str, str]
 ) -> list[dict[str, Any]]:
@@ -247,7 +314,7 @@ def writer_of(reader: ClusterReader) -> DynamicClient:
         config.load_incluster_config(client_configuration=settings)
     else:
         config.load_kube_config(context=reader.connection.context, client_configuration=settings, persist_config=False)
-    with _translated("get", "the list of APIs", None):
+    with translated("get", "the list of APIs", None):
         return DynamicClient(client.ApiClient(settings))
 
 
@@ -257,91 +324,97 @@ def drill(
     deployment: str,
     journal: Path,
     *,
+    target: str,
+    environment: str | None = None,
     open_writer: Callable[[ClusterReader], DynamicClient] = writer_of,
 ) -> Iterator[Drill]:
-    """Hold the Lease, write the journal, and bring the template back that was there, whatever happens inside.
+    """Hold the Lease, write the journal, and bring back what was there, whatever happens inside.
+
+    Where that fails, Lease and journal stay: nobody drills on a state that is not the one from before.
 
     Args:
         reader: of the cluster that was checked.
         deployment: the name of what is drilled on.
         journal: file that holds the way back while the drill runs; removed once the state is restored.
+        target: name of the target, for the journal.
+        environment: of infra/terraform/envs, if the drill applies plans of its own.
         open_writer: makes the client that writes.
 
     Raises:
-        DrillRefused: the Deployment does not exist, or another drill holds the Lease; it was not changed.
+        DrillRefused: the Deployment does not exist, another drill holds the Lease, or one died and its state was never
+            restored; nothing was changed.
         ReadError: the API server refused or could not be reached.
     """
     namespace = reader.namespace
     running = Drill(reader, open_writer(reader), deployment)
-    with _lease(running.writer, namespace):
+    _refuse_left_file(running, journal)
+    lease = take_lease(
+        running.writer,
+        namespace,
+        lambda found: _refuse_unrestored(running, found.journal(), f"python -m gate restore -n {namespace}"),
+    )
+    restored = True
+    try:
         original = running.current()
-        revision = _annotations(original).get(_REVISION)
-        if revision is None:
-            raise DrillRefused(
-                f"deployment/{deployment} in namespace {namespace}: its controller has not given it a revision yet"
-            )
-        command = f"kubectl rollout undo deployment/{deployment} --to-revision={revision} -n {namespace}"
-        _write_journal(journal, {"server": reader.identity.server, "namespace": namespace, "restore": command})
-        sys.stderr.write(f"drill: if this is killed, restore with: {command}\n")
+        noted = _noted(running, original, target, environment)
+        write_journal(journal, noted)
+        lease.note(noted)
+        sys.stderr.write(f"drill: if this is killed, restore with: {restore_command(journal)}\n")
+        restored = False
         try:
             yield running
         finally:
             running.restore(original)
+            left = running.forget(noted.replica_sets)
+            restored = True
             journal.unlink()
-
-
-def _write_journal(path: Path, content: dict[str, object]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps({"at": datetime.now(UTC).isoformat(), **content}, indent=2), encoding="utf-8")
-    draft.replace(path)
-
-
-@contextmanager
-def _lease(writer: DynamicClient, namespace: str) -> Iterator[None]:
-    """Hold the drill's Lease; an expired one of a drill that died is taken over."""
-    now = datetime.now(UTC)
-    body: dict[str, Any] = {
-        "metadata": {"name": LEASE},
-        "spec": {
-            "holderIdentity": f"{socket.gethostname()}-{os.getpid()}",
-            "leaseDurationSeconds": LEASE_DURATION_S,
-            "acquireTime": now.strftime(MICRO_TIME),
-        },
-    }
-    with _translated("create", "leases.coordination.k8s.io", namespace):
-        leases = writer.resources.get(api_version="coordination.k8s.io/v1", kind="Lease")
-        try:
-            leases.create(body=body, namespace=namespace)
-        except ConflictError as error:
-            held = leases.get(name=LEASE, namespace=namespace).to_dict()
-            acquired = datetime.strptime(held["spec"]["acquireTime"], MICRO_TIME).replace(tzinfo=UTC)
-            expires = acquired + timedelta(seconds=held["spec"]["leaseDurationSeconds"])
-            if expires > now:
-                raise DrillRefused(
-                    f"lease/{LEASE} in namespace {namespace} is held by {held['spec']['holderIdentity']} until "
-                    f"{expires:%H:%M:%S} UTC: another drill runs, or died; wait, or delete the Lease if it died"
-                ) from error
-            body["metadata"]["resourceVersion"] = held["metadata"]["resourceVersion"]
-            leases.replace(body=body, namespace=namespace)
-    try:
-        yield
+            if left:
+                sys.stderr.write(f"drill: revisions of its own that still have pods were left: {', '.join(left)}\n")
     finally:
-        with _translated("delete", "leases.coordination.k8s.io", namespace):
-            for attempt in stamina.retry_context(on=(DynamicApiError, urllib3.exceptions.HTTPError), attempts=3):
-                with attempt, suppress(NotFoundError):
-                    leases.delete(name=LEASE, namespace=namespace)
+        if restored:
+            lease.give_back()
 
 
-@contextmanager
-def _translated(verb: str, resource: str, namespace: str | None) -> Iterator[None]:
+def _noted(running: Drill, original: Mapping[str, Any], target: str, environment: str | None) -> Journal:
+    revision = _annotations(original).get(_REVISION)
+    namespace, identity = running.reader.namespace, running.reader.identity
+    if revision is None:
+        raise DrillRefused(
+            f"deployment/{running.deployment} in namespace {namespace}: its controller has not given it a revision yet"
+        )
+    return Journal(
+        at=datetime.now(UTC),
+        target=target,
+        server=identity.server,
+        context=identity.context,
+        kube_system_uid=identity.kube_system_uid,
+        namespace=namespace,
+        deployment=running.deployment,
+        revision=int(revision),
+        template_sha256=template_sha256(original["spec"]["template"]),
+        replica_sets=tuple(each["metadata"]["uid"] for each in running.history(original)),
+        environment=environment,
+    )
+
+
+def _refuse_left_file(running: Drill, path: Path) -> None:
     try:
-        yield
-    except DynamicApiError as error:
-        detail = excerpt(error.body or str(error.reason))
-        if error.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-            raise Denied(verb, resource, namespace, detail, status_code=error.status) from error
-        where = f" in namespace {namespace}" if namespace else ""
-        raise Unreachable(f"{verb} {resource}{where}: {detail}", status_code=error.status) from error
-    except urllib3.exceptions.HTTPError as error:
-        raise Unreachable(f"{verb} {resource}: {excerpt(str(error))}") from error
+        found = read_journal(path)
+    except NotFound:
+        return
+    identity = running.reader.identity
+    here = (identity.server, identity.kube_system_uid, running.reader.namespace)
+    # A cluster that is gone takes its trouble along; the next one may well have the same address.
+    if here == (found.server, found.kube_system_uid, found.namespace):
+        _refuse_unrestored(running, found, restore_command(path))
+
+
+def _refuse_unrestored(running: Drill, left: Journal | None, restore: str) -> None:
+    """Refuse to drill on what a drill that died left, unless somebody has brought the template back since."""
+    if left is None or left.deployment != running.deployment:
+        return
+    if template_sha256(running.current()["spec"]["template"]) != left.template_sha256:
+        raise DrillRefused(
+            f"deployment/{left.deployment} in namespace {left.namespace}: a drill of {left.at:%Y-%m-%d %H:%M} UTC died "
+            f"and left it changed; restore revision {left.revision} first: {restore}"
+        )

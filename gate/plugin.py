@@ -22,7 +22,7 @@ from gate.context import Gate, failure_bundle, header_of
 from gate.criteria import DRILLS, TIERS, Criterion, Tier, criteria
 from gate.report.run import Judgement, ReportError, Run, exit_code
 from gate.selection import FOLDERS, folders_in, named_in
-from gate.target import TargetError, load_target
+from gate.target import TargetError, Way, load_target
 from gate.trouble import raised_evidence, trouble
 from gate.verdict import Evidence, Status, Verdict, inconclusive
 
@@ -66,6 +66,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--allow-mutation", action="store_true", help="let drills change the cluster (the target must allow it too)"
+    )
+    group.addoption(
+        "--way",
+        action="append",
+        choices=[str(way) for way in Way],
+        help="way back that the rollback drill goes, once for each (default: all)",
     )
     group.addoption("--image", metavar="REF", default=None, help="image of the container tier (default: the deploy's)")
     group.addoption(

@@ -6,6 +6,7 @@ registry) it says here, and the criteria that need it leave the run; the report'
 
 import tomllib
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -146,6 +147,22 @@ class Load(_Section):
     requests: Annotated[int, Field(ge=1)] = 30
 
 
+class Way(StrEnum):
+    """A way back of the release checklist: `rollout undo`, the old image in Terraform, `set env LLM_MODE=mock`."""
+
+    UNDO = "undo"
+    TERRAFORM = "terraform"
+    SET_ENV = "set-env"
+
+
+class Rollback(_Section):
+    """The rollback drill."""
+
+    environment: str | None = Field(
+        default=None, description="of infra/terraform/envs, which deploys the app; none: no way back by Terraform"
+    )
+
+
 class Target(_Section):
     """One environment."""
 
@@ -162,6 +179,7 @@ class Target(_Section):
     quality: Quality = Quality()
     container: Container | None = Field(default=None, description="none: no container tier")
     load: Load = Load()
+    rollback: Rollback = Rollback()
 
     def offline(self) -> "Target":
         """Return the same target without its cluster and registry: nothing is reached over a network."""

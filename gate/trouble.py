@@ -4,7 +4,7 @@ Knows no pytest: its own exceptions (a skip, a time limit) are the plugin's busi
 """
 
 from gate.causes import Cause
-from gate.readers.errors import Denied, DrillRefused, Malformed, NotFound, ReadError, WrongCluster
+from gate.readers.errors import CommandFailed, Denied, DrillRefused, Malformed, NotFound, ReadError, WrongCluster
 from gate.verdict import Evidence, Verdict, inconclusive
 
 #: Characters of a foreign exception's text that evidence and reason show.
@@ -24,11 +24,15 @@ _READ_TROUBLE: dict[type[ReadError], tuple[Cause, str]] = {
         Cause.GATE_WRONG_CLUSTER,
         "Choose the context of the cluster that the target's [cluster] identity names, or correct the identity.",
     ),
+    CommandFailed: (
+        Cause.GATE_BAD_INPUT,
+        "Run the command that the message names by itself, mend what it says, then run the tier again.",
+    ),
     NotFound: _BAD_INPUT,
     Malformed: _BAD_INPUT,
     DrillRefused: (
         Cause.GATE_DRILL_REFUSED,
-        "Wait for the drill that the message names, or, if it died, restore what its journal says.",
+        "Wait for the drill that the message names, or, if it died, run the restore command of the message.",
     ),
 }
 

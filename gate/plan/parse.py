@@ -6,7 +6,7 @@ change is allowed is judged in ``verdict``.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -182,7 +182,7 @@ def _change(entry: Raw, known_keys: frozenset[str]) -> Change:
     name = f"{kind}/{(named.get('metadata') or {}).get('name', '?')}" if named else address
     if action is Action.NOTHING:
         return Change(name=name, kind=kind, address=address, action=action)
-    fields = tuple(_differences(before, after, known_keys)) if before and after else ()
+    fields = tuple(field_changes(before, after, known_keys)) if before and after else ()
     drifted = action is Action.UPDATE and before is not None and not fields
     return Change(name=name, kind=kind, address=address, action=action, fields=fields, drifted=drifted)
 
@@ -201,7 +201,14 @@ def _manifest(address: str, side: str, values: object) -> dict[str, Any] | None:
     return document
 
 
-def _differences(before: Raw, after: Raw, known_keys: frozenset[str]) -> Iterator[FieldChange]:
+def field_changes(before: Raw, after: Raw, known_keys: Collection[str]) -> Iterator[FieldChange]:
+    """Yield the fields in which two manifests differ, by path.
+
+    Args:
+        before: the manifest as it is.
+        after: as it is meant to be.
+        known_keys: environment variables whose values may be shown.
+    """
     old, new = dict(_leaves(before)), dict(_leaves(after))
     hidden = bool(_HIDDEN_KINDS & {before.get("kind"), after.get("kind")})
     for path in sorted(old.keys() | new.keys()):
@@ -230,7 +237,7 @@ def _joined(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
 
 
-def _may_show(path: str, known_keys: frozenset[str]) -> bool:
+def _may_show(path: str, known_keys: Collection[str]) -> bool:
     head, _, field = path.rpartition(".")
     _, marker, key = head.rpartition(".env[")
     of_setting = field == "value" and bool(marker) and key.removesuffix("]") in known_keys

@@ -85,6 +85,10 @@ class DrillRefused(ReadError):
     """A drill may not start, or there is no such way back; nothing was changed."""
 
 
+class CommandFailed(ReadError):
+    """A command of this project that the gate ran ended in an error; the message has it, to be pasted."""
+
+
 class Malformed(ReadError):
     """A file or an answer that does not have the shape it must have; the message names the place."""
 

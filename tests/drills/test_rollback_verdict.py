@@ -1,32 +1,50 @@
-"""RBK-1: the previous revision is back, whole, and answers."""
+"""RBK-1: the version before is back, whole, answers, and the next plan says what it would redeploy."""
 
 # ruff: noqa: ANN401  # a change may be of any field, and so of any type
 
+from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from gate.causes import Cause
-from gate.diagnosis.rollback import no_way_back, rollback_verdict
+from gate.diagnosis.rollback import Attempt, Drift, answered_after_s, no_way, no_way_back, rollback_verdict
 from gate.records import EnvVar
+from gate.target import Target, Way
 from gate.verdict import Evidence, Status, Verdict, inconclusive, passed
 from tests.diagnosis import factories as make
-from tests.diagnosis_answers.observations import POD_B, answer, identity, lost, refused
+from tests.diagnosis_answers.observations import POD_B, answer, at, identity, lost, refused, reply
 
 SEEN = (Evidence("ReplicaSet/chat-api-5d4c8b7f6", "ready", "2"),)
 MOCK = make.pod_spec(containers=(make.container_spec(env=(EnvVar(name="LLM_MODE", value="mock"),)),))
+FIELD = "spec.template.spec.containers[chat-api].env[LLM_MODE].value: mock -> SmolLM2-135M-Instruct"
+
+
+def asked_at(seconds: float, mode: str | None) -> Any:
+    """Return a question through the Service, sent so long after the change and answered in half a second."""
+    return answer(None, reply=reply(None, started_at=at(seconds), elapsed_s=0.5), llm_mode=mode)
 
 
 def verdict(**changes: Any) -> Verdict:
     """Return RBK-1 of an undo to a mock at revision 1, in order unless told otherwise."""
+    return rollback_verdict(attempt(**changes), container=make.CONTAINER)
+
+
+def attempt(**changes: Any) -> Attempt:
+    """Return an undo to a mock at revision 1, in order unless told otherwise."""
     facts: dict[str, Any] = {
-        "previous": make.old_replica_set(template=MOCK),
-        "container": make.CONTAINER,
+        "way": Way.UNDO,
+        "expected": make.old_replica_set(template=MOCK),
+        "running": make.old_replica_set(template=MOCK),
         "rollout": passed("POD-1", "All is well.", SEEN),
         "identities": [identity(llm_mode="mock"), identity(POD_B, llm_mode="mock")],
         "answers": [answer(), answer(POD_B)],
+        "changed_at": at(0),
         "seconds": 12.4,
-        "lost": 0,
+        "traffic": [],
+        "forward": passed("POD-1", "All is well.", SEEN),
     }
-    return rollback_verdict(**facts | changes)
+    return Attempt(**facts | changes)
 
 
 def judged_as(judgement: Verdict) -> tuple[Status, Cause | None, str]:
@@ -46,13 +64,13 @@ def test_rollback_that_answers_passes() -> None:
 def test_rollback_to_a_revision_that_names_no_mode_passes() -> None:
     """Without LLM_MODE in the template there is nothing to compare; the rollout tells which revision runs."""
     plain = make.old_replica_set(template=make.pod_spec(containers=(make.container_spec(env=()),)))
-    assert verdict(previous=plain).status is Status.PASS
+    assert verdict(expected=plain, running=plain).status is Status.PASS
 
 
 def test_rollback_to_a_revision_that_does_not_start_fails() -> None:
     """Incident 26: the way back is broken too; its own cause is the reason, what follows is a symptom."""
     broken = Verdict("POD-1", Status.FAIL, "Image v1.0 is not there.", SEEN, Cause.IMAGE_NOT_FOUND, "Push it.")
-    found = verdict(rollout=broken, identities=[], answers=[], lost=3)
+    found = verdict(rollout=broken, identities=[], answers=[], traffic=[refused(503, None)] * 3)
     assert judged_as(found) == (
         Status.FAIL,
         Cause.ROLLOUT_UNDO_FAILED,
@@ -120,7 +138,7 @@ def test_rollback_with_nobody_to_ask_is_inconclusive() -> None:
 
 def test_rollback_that_loses_a_request_warns() -> None:
     """The way back works; that it drops requests is ROL-1's business."""
-    assert judged_as(verdict(lost=1)) == (
+    assert judged_as(verdict(traffic=[refused(503, None)])) == (
         Status.WARN,
         Cause.ROLLOUT_REQUESTS_FAILED,
         "1 request failed while the undo rolled.",
@@ -136,3 +154,109 @@ def test_rollback_without_a_previous_revision_fails() -> None:
         Cause.ROLLOUT_NO_PREVIOUS_REVISION,
         "deployment/chat-api has no revision before 1: there is nothing to roll back to.",
     )
+
+
+def test_time_of_the_first_answer_is_that_of_the_version_that_came_back() -> None:
+    """Both versions answer while they change places; the reason has when users first met the old one."""
+    model = "SmolLM2-135M-Instruct"
+    traffic = [asked_at(-2, model), asked_at(1, model), asked_at(6, "mock"), asked_at(8, model), asked_at(10, "mock")]
+    found = verdict(traffic=traffic)
+    assert found.reason == (
+        "Revision 1 was back and answered on 2 pods 12 s after the undo, first after 6 s; no request failed meanwhile."
+    )
+    assert [each.value for each in found.evidence[2:4]] == ["6.5 s after the undo", "8.5 s after the undo"]
+
+
+def test_time_of_the_first_answer_is_unknown_where_both_versions_answer_alike() -> None:
+    """A new image in the same mode cannot be told from the old one by its answers; nothing is claimed."""
+    assert answered_after_s(attempt(traffic=[asked_at(-2, "mock"), asked_at(3, "mock")])) is None
+    assert answered_after_s(attempt(traffic=[asked_at(-2, "SmolLM2-135M-Instruct")])) is None
+
+
+@pytest.mark.parametrize(
+    ("way", "reason"),
+    [
+        (
+            Way.TERRAFORM,
+            (
+                "The old image was back and answered on 2 pods 12 s after the old image's plan and apply; "
+                "no request failed meanwhile."
+            ),
+        ),
+        (
+            Way.SET_ENV,
+            (
+                "LLM_MODE=mock was back and answered on 2 pods 12 s after `kubectl set env LLM_MODE`; "
+                "no request failed meanwhile."
+            ),
+        ),
+    ],
+)
+def test_each_way_says_what_it_brought_back(way: Way, reason: str) -> None:
+    """The reader knows which command was rehearsed."""
+    assert judged_as(verdict(way=way)) == (Status.PASS, None, reason)
+
+
+def test_rollback_to_another_image_fails() -> None:
+    """Somebody else deployed meanwhile, or the variables name another image."""
+    other = make.pod_spec(containers=(replace(make.container_spec(env=MOCK.containers[0].env), image="r/other:v7"),))
+    found = verdict(way=Way.TERRAFORM, running=make.old_replica_set(template=other))
+    assert judged_as(found) == (
+        Status.FAIL,
+        Cause.ROLLOUT_UNDO_FAILED,
+        f"After the old image's plan and apply the newest revision runs r/other:v7, not {MOCK.containers[0].image}.",
+    )
+
+
+def test_rollback_after_which_the_version_of_today_stays_away_fails() -> None:
+    """The drill's way forward is a rollout too, and users are without it if it does not come up."""
+    broken = Verdict("POD-1", Status.FAIL, "Image v2.0 is not there.", SEEN, Cause.IMAGE_NOT_FOUND, "Push it.")
+    assert judged_as(verdict(forward=broken)) == (
+        Status.FAIL,
+        Cause.ROLLOUT_UNDO_FAILED,
+        "After the undo the version that ran before the drill did not come up again: Image v2.0 is not there.",
+    )
+
+
+def test_rollback_that_the_next_plan_does_not_notice_warns() -> None:
+    """Nothing to change, says Terraform, and the old version would stay for ever."""
+    assert judged_as(verdict(drift=Drift(named=False, fields=(FIELD,)))) == (
+        Status.WARN,
+        Cause.PLAN_DRIFT_MISSED,
+        (
+            "After the undo the next Terraform plan does not want to change the Deployment: it takes what was rolled "
+            "back for what is deployed."
+        ),
+    )
+
+
+def test_rollback_that_the_next_plan_notices_passes_and_names_the_fields() -> None:
+    """Whoever plans after a rollback is told what an apply would bring back."""
+    found = verdict(drift=Drift(named=True, fields=(FIELD,)))
+    assert found.status is Status.PASS
+    assert Evidence("next plan", "would redeploy", FIELD) in found.evidence
+
+
+def target(environment: str | None) -> Target:
+    """Return a target that is deployed by Terraform, or not."""
+    facts: dict[str, Any] = {
+        "name": "mine",
+        "image_repository": "r/chat",
+        "cluster": {"reader": "none"},
+        "desired": {"manifests": "m.yaml"},
+        "model": {"name": "SmolLM2-135M-Instruct"},
+        "acceptance": {"test_mrns": ["A", "B"]},
+        "rollback": {"environment": environment},
+    }
+    return Target.model_validate(facts)
+
+
+def test_way_that_a_target_does_not_have_passes_with_the_evidence_of_absence() -> None:
+    """What no Terraform of ours deploys has no way back by it, and a mock cannot be switched to mock."""
+    snapshot = make.healthy_snapshot()
+    assert no_way(snapshot, target(None), Way.TERRAFORM).reason == (
+        "Target mine names no Terraform environment: this way back does not exist there."
+    )
+    assert no_way(snapshot, target(None), Way.SET_ENV).status is Status.PASS
+    assert no_way(snapshot, target("local"), Way.TERRAFORM).cause is Cause.ROLLOUT_NO_PREVIOUS_REVISION
+    assert no_way(snapshot, target(None), Way.UNDO).cause is Cause.ROLLOUT_NO_PREVIOUS_REVISION

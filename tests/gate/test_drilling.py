@@ -3,33 +3,22 @@
 import copy
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 import stamina
 import urllib3
-from kubernetes.client.exceptions import ApiException
-from kubernetes.dynamic.exceptions import ConflictError, DynamicApiError, api_exception
+from kubernetes.dynamic.exceptions import ConflictError
 
-from gate.drilling import (
-    LEASE,
-    LEASE_DURATION_S,
-    MICRO_TIME,
-    Drill,
-    drill,
-    previous_replica_set,
-)
-from gate.readers.cluster import ClusterReader
+from gate.drilling import previous_replica_set
+from gate.journal import ANNOTATION, LEASE, LEASE_DURATION_S, MICRO_TIME, parse_journal, read_journal
 from gate.readers.errors import Denied, DrillRefused, Unreachable
 from tests.diagnosis import factories as make
+from tests.gate.drill_api import REVISION, FakeApi, held_lease, refused, replica_set, running, started, template
 from tests.readers import fakes
 
-REVISION = "deployment.kubernetes.io/revision"
-RESTORE = "kubectl rollout undo deployment/chat-api --to-revision=2 -n carepath-demo"
+KUBECTL = "kubectl rollout undo deployment/chat-api --to-revision=2 -n carepath-demo"
 
 
 @pytest.fixture(autouse=True)
@@ -39,167 +28,8 @@ def no_pauses() -> Iterator[None]:
         yield
 
 
-def refused(status: int, message: str) -> DynamicApiError:
-    """Return what the dynamic client raises for that answer."""
-    raised = ApiException(status=status, body=json.dumps({"message": message}))
-    error: DynamicApiError = api_exception(raised)  # type: ignore[no-untyped-call]
-    return error
-
-
-def template(mode: str, **labels: str) -> dict[str, Any]:
-    """Return a pod template that runs in that LLM_MODE."""
-    container = {"name": "chat-api", "env": [{"name": "LLM_MODE", "value": mode}]}
-    return {
-        "metadata": {"labels": {"app": "chat-api", **labels}, "annotations": {"carepath/build": mode}},
-        "spec": {"containers": [container]},
-    }
-
-
-def replica_set(revision: int, mode: str, owner: str = "uid-chat-api", **annotations: str) -> dict[str, Any]:
-    """Return a revision as the API holds it."""
-    return {
-        "metadata": {
-            "name": f"rs-{revision}",
-            "annotations": {REVISION: str(revision), "deployment.kubernetes.io/desired-replicas": "2", **annotations},
-            "ownerReferences": [{"uid": owner}],
-        },
-        "spec": {"template": template(mode, **{"pod-template-hash": f"hash{revision}"})},
-    }
-
-
-@dataclass
-class FakeApi:
-    """The part of an API server that a drill writes to, behind the dynamic client's interface.
-
-    Attributes:
-        deployment: chat-api, None where there is none.
-        lease: the drill's Lease, None where nobody holds it.
-        failing: (verb, kind) -> what is raised instead of an answer.
-        done: every change in order, as (verb, kind).
-    """
-
-    deployment: dict[str, Any] | None = field(
-        default_factory=lambda: {
-            "metadata": {
-                "name": "chat-api",
-                "uid": "uid-chat-api",
-                "annotations": {REVISION: "2", "kubernetes.io/change-cause": "v2.0"},
-            },
-            "spec": {"replicas": 2, "template": template("SmolLM2")},
-        }
-    )
-    sets: list[dict[str, Any]] = field(
-        default_factory=lambda: [
-            replica_set(1, "mock", **{"kubernetes.io/change-cause": "v1.0"}),
-            replica_set(2, "SmolLM2"),
-            replica_set(7, "other", owner="uid-patient-api"),
-        ]
-    )
-    lease: dict[str, Any] | None = None
-    failing: dict[tuple[str, str], Exception] = field(default_factory=dict)
-    done: list[tuple[str, str]] = field(default_factory=list)
-
-    @property
-    def resources(self) -> "FakeApi":
-        """Discovery."""
-        return self
-
-    def get(self, *, api_version: str, kind: str) -> "FakeResource":
-        """Return one API resource."""
-        assert api_version in {"apps/v1", "coordination.k8s.io/v1"}
-        return FakeResource(self, kind)
-
-    @property
-    def mode(self) -> str:
-        """Return the LLM_MODE of the Deployment's template."""
-        assert self.deployment is not None
-        mode: str = self.deployment["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"]
-        return mode
-
-
-@dataclass
-class FakeResource:
-    """One kind of object of the fake API."""
-
-    api: FakeApi
-    kind: str
-
-    def _enter(self, verb: str) -> None:
-        if verb != "get":
-            self.api.done.append((verb, self.kind))
-        if (verb, self.kind) in self.api.failing:
-            raise self.api.failing[verb, self.kind]
-
-    def get(self, *, namespace: str, name: str = "") -> SimpleNamespace:
-        """Return the object, or the list of the namespace."""
-        assert namespace == "carepath-demo"
-        self._enter("get")
-        found = {"Deployment": self.api.deployment, "Lease": self.api.lease, "ReplicaSet": {"items": self.api.sets}}
-        held = found[self.kind]
-        if held is None:
-            raise refused(404, f"{self.kind} {name!r} not found")
-        return SimpleNamespace(to_dict=lambda: copy.deepcopy(held))
-
-    def patch(self, *, name: str, namespace: str, body: list[dict[str, Any]], content_type: str) -> None:
-        """Apply a JSON patch to the Deployment."""
-        assert (name, namespace, content_type) == ("chat-api", "carepath-demo", "application/json-patch+json")
-        self._enter("patch")
-        assert self.api.deployment is not None
-        for step in body:
-            section, key = step["path"].strip("/").split("/")
-            self.api.deployment[section][key] = copy.deepcopy(step["value"])
-
-    def create(self, *, body: dict[str, Any], namespace: str) -> None:
-        """Create the Lease unless it exists."""
-        assert namespace == "carepath-demo"
-        self._enter("create")
-        if self.api.lease is not None:
-            raise refused(409, "leases.coordination.k8s.io already exists")
-        self.api.lease = copy.deepcopy(body)
-
-    def replace(self, *, body: dict[str, Any], namespace: str) -> None:
-        """Replace the Lease that was read."""
-        assert namespace == "carepath-demo"
-        self._enter("replace")
-        assert self.api.lease is not None
-        assert body["metadata"]["resourceVersion"] == self.api.lease["metadata"]["resourceVersion"]
-        self.api.lease = copy.deepcopy(body)
-
-    def delete(self, *, name: str, namespace: str) -> None:
-        """Delete the Lease."""
-        assert (name, namespace) == (LEASE, "carepath-demo")
-        self._enter("delete")
-        if self.api.lease is None:
-            raise refused(404, "lease not found")
-        self.api.lease = None
-
-
-def held_lease(expires_in_s: float) -> dict[str, Any]:
-    """Return the Lease of another drill."""
-    acquired = datetime.now(UTC) + timedelta(seconds=expires_in_s - LEASE_DURATION_S)
-    return {
-        "metadata": {"name": LEASE, "resourceVersion": "41"},
-        "spec": {
-            "holderIdentity": "ci-7-4242",
-            "leaseDurationSeconds": LEASE_DURATION_S,
-            "acquireTime": acquired.strftime(MICRO_TIME),
-        },
-    }
-
-
-def reader() -> ClusterReader:
-    """Return a reader of a cluster that is not asked for anything but its identity."""
-    return ClusterReader(fakes.FakeServer(), fakes.cluster())
-
-
-def started(api: FakeApi, journal: Path) -> Any:  # noqa: ANN401  # a context manager of Drill
-    """Return a drill on chat-api against the fake API."""
-    return drill(reader(), "chat-api", journal, open_writer=lambda _: cast("Any", api))
-
-
-def running(api: FakeApi) -> Drill:
-    """Return a drill in progress."""
-    return Drill(reader(), cast("Any", api), "chat-api")
+#: A drill's first writes: the Lease, and the journal on it.
+TAKEN = [("create", "Lease"), ("replace", "Lease")]
 
 
 def test_undo_brings_template_and_annotations_back_as_kubectl_does() -> None:
@@ -243,15 +73,21 @@ def test_drill_holds_lease_and_journal_and_removes_both(tmp_path: Path, capsys: 
     """The way back is on disk and on the terminal before anything changes, and gone once the state is restored."""
     api, journal = FakeApi(), tmp_path / "reports" / "journal.json"
     with started(api, journal) as drilling:
-        assert api.done == [("create", "Lease")]
+        assert api.done == [("create", "Lease"), ("replace", "Lease")]
         assert api.lease is not None
         written = json.loads(journal.read_text())
-        assert {key: written[key] for key in ("server", "namespace", "restore")} == {
+        restore = f"python -m gate restore {journal}"
+        assert {key: written[key] for key in ("server", "namespace", "revision", "restore", "kubectl")} == {
             "server": fakes.SERVER,
             "namespace": "carepath-demo",
-            "restore": RESTORE,
+            "revision": 2,
+            "restore": restore,
+            "kubectl": KUBECTL,
         }
-        assert RESTORE in capsys.readouterr().err
+        assert capsys.readouterr().err == f"drill: if this is killed, restore with: {restore}\n"
+        noted = api.lease["metadata"]["annotations"][ANNOTATION]
+        assert parse_journal(noted, "lease") == read_journal(journal)
+        assert json.loads(noted)["restore"] == "python -m gate restore -n carepath-demo"
         drilling.undo(1)
         assert api.mode == "mock"
     assert api.mode == "SmolLM2"
@@ -281,19 +117,19 @@ def test_drill_that_ends_where_it_began_patches_nothing_more(tmp_path: Path) -> 
     with started(api, tmp_path / "journal.json") as drilling:
         drilling.undo(1)
         drilling.undo(2)
-    assert api.done == [("create", "Lease"), ("patch", "Deployment"), ("patch", "Deployment"), ("delete", "Lease")]
+    assert api.done == [*TAKEN, ("patch", "Deployment"), ("patch", "Deployment"), ("delete", "Lease")]
 
 
-def test_drill_that_cannot_restore_keeps_its_journal(tmp_path: Path) -> None:
-    """The one command that restores the state outlives a drill that could not do it itself."""
+def test_drill_that_cannot_restore_keeps_its_journal_and_the_lease(tmp_path: Path) -> None:
+    """The way back outlives a drill that could not go it itself, and nobody drills on what it left."""
     api, journal = FakeApi(), tmp_path / "journal.json"
     drilling = started(api, journal)
     drilling.__enter__().undo(1)
     api.failing["patch", "Deployment"] = refused(500, "etcdserver: request timed out")
     with pytest.raises(Unreachable, match="etcdserver: request timed out"):
         drilling.__exit__(None, None, None)
-    assert json.loads(journal.read_text())["restore"] == RESTORE
-    assert api.lease is None
+    assert json.loads(journal.read_text())["kubectl"] == KUBECTL
+    assert api.lease is not None
 
 
 def test_drill_without_deployment_is_refused(tmp_path: Path) -> None:
@@ -316,7 +152,7 @@ def test_drill_beside_another_is_refused_with_holder_and_expiry(tmp_path: Path) 
     )
     assert str(caught.value) == (
         f"lease/{LEASE} in namespace carepath-demo is held by ci-7-4242 until {expires:%H:%M:%S} UTC: another drill "
-        "runs, or died; wait, or delete the Lease if it died"
+        "runs, or died; wait, or restore what it left: python -m gate restore -n carepath-demo"
     )
     assert api.lease == lease
     assert isinstance(caught.value.__cause__, ConflictError)
@@ -328,7 +164,59 @@ def test_drill_takes_an_expired_lease_over(tmp_path: Path) -> None:
     with started(api, tmp_path / "journal.json"):
         assert api.lease is not None
         assert api.lease["spec"]["holderIdentity"] != "ci-7-4242"
-    assert api.done == [("create", "Lease"), ("replace", "Lease"), ("delete", "Lease")]
+    assert api.done == [("create", "Lease"), ("replace", "Lease"), ("replace", "Lease"), ("delete", "Lease")]
+
+
+def test_set_environment_changes_one_variable_of_every_container_in_place() -> None:
+    """As `kubectl set env` does: the order of the others stays, a container without it gets it."""
+    api = FakeApi()
+    assert api.deployment is not None
+    spec = api.deployment["spec"]["template"]["spec"]
+    spec["containers"][0]["env"].append({"name": "PORT", "value": "8002"})
+    spec["containers"].append({"name": "sidecar"})
+    running(api).set_environment("LLM_MODE", "mock")
+    spec = api.deployment["spec"]["template"]["spec"]
+    assert [each["env"] for each in spec["containers"]] == [
+        [{"name": "LLM_MODE", "value": "mock"}, {"name": "PORT", "value": "8002"}],
+        [{"name": "LLM_MODE", "value": "mock"}],
+    ]
+    assert api.deployment["metadata"]["annotations"] == {REVISION: "2", "kubernetes.io/change-cause": "v2.0"}
+
+
+def test_forget_deletes_the_drills_own_revisions_once_they_have_no_pods() -> None:
+    """What was there stays, and so does the current template's; one with pods is waited for."""
+    api, pauses = FakeApi(), []
+    api.sets += [replica_set(3, "mine"), replica_set(4, "SmolLM2")]
+    api.sets[3]["status"] = {"replicas": 1}
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        api.sets[3]["status"] = {"replicas": 0}
+
+    assert running(api).forget(("uid-rs-1", "uid-rs-2"), sleep=pause) == ()
+    assert [each["metadata"]["name"] for each in api.sets] == ["rs-1", "rs-2", "rs-7", "rs-4"]
+    assert pauses == [1.0]
+
+
+def test_forget_leaves_a_revision_that_keeps_its_pods_and_names_it() -> None:
+    """A pod that does not go away is no reason to wait for ever, or to take it away."""
+    api = FakeApi()
+    api.sets.append(replica_set(3, "mine"))
+    api.sets[3]["spec"]["replicas"] = 2
+    pauses: list[float] = []
+    assert running(api).forget(("uid-rs-1", "uid-rs-2"), limit_s=3, sleep=pauses.append) == ("rs-3",)
+    assert (len(api.sets), pauses) == (4, [1.0, 1.0, 1.0])
+
+
+def test_drill_takes_its_own_revision_out_of_the_history(tmp_path: Path) -> None:
+    """After `set env` and back the next undo leads where it led before."""
+    api = FakeApi()
+    with started(api, tmp_path / "journal.json") as drilling:
+        drilling.set_environment("LLM_MODE", "other")
+        api.sets.append(replica_set(3, "other"))
+        drilling.undo(2)
+    assert [each["metadata"]["name"] for each in api.sets] == ["rs-1", "rs-2", "rs-7"]
+    assert api.mode == "SmolLM2"
 
 
 def test_drill_without_right_to_a_lease_is_denied(tmp_path: Path) -> None:

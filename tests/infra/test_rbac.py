@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from gate.drilling import LEASE
+from gate.journal import LEASE
 from gate.readers.cluster import ClusterReader
 from infra.paths import PROJECT
 from tests.readers.fakes import NAMESPACE, UID, FakeServer, cluster
@@ -80,13 +80,14 @@ def test_reader_writes_nothing_and_reads_no_secret(file: str) -> None:
     assert not words & {"*", "secrets", "configmaps", "pods/exec", "pods/attach", "pods/proxy", "services/proxy"}
 
 
-def test_drill_writes_one_deployment_and_one_lease() -> None:
-    """Each right names its object, but for create, against which none can be held."""
+def test_drill_writes_one_deployment_its_own_revisions_and_one_lease() -> None:
+    """Each right names its object, but for create and for revisions, whose names nobody knows before."""
     found: Mapping[tuple[str, ...], list[str]] = {
         (*rule["resources"], *rule["verbs"]): rule.get("resourceNames", []) for rule in rules("drill.yaml")
     }
     assert found == {
         ("deployments", "get", "patch"): ["chat-api"],
+        ("replicasets", "delete"): [],
         ("leases", "create"): [],
         ("leases", "get", "update", "delete"): [LEASE],
     }
