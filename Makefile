@@ -113,7 +113,7 @@ ON_TARGET = $(if $(filter local,$(TARGET)),$(CLUSTER_ENV),:)
 INTO_REPORT = $(if $(REPORT),--report=$(REPORT))
 
 .PHONY: install-chat-llm download-llm-model run-chat build-chat ecr-login push-chat
-.PHONY: tf-init tf-plan tf-apply deploy-chat validate-chat load-chat rollback-drill
+.PHONY: tf-init tf-plan tf-apply deploy-chat validate-chat load-chat rollback-drill changelog
 
 install-chat-llm: setup ## Install what LLM_ENGINE needs here: llama.cpp, or torch and transformers (LLM_ENGINE=transformers)
 ifeq ($(LLM_ENGINE),transformers)
@@ -161,6 +161,9 @@ tf-apply: setup ## Apply the saved plan and no other
 
 deploy-chat: setup ## Apply the saved plan while requests keep coming, and judge the rollout
 	@$(ON_TARGET); $(PYTHON) -m gate rollout --target $(TARGET) $(INTO_REPORT) -- $(PYTHON) -m infra.tf apply --env $(TARGET)
+
+changelog: setup ## Mark the deploys of TARGET in CHANGELOG.md, from their records in deploys/
+	@$(PYTHON) -m gate deploys --target $(TARGET) --into CHANGELOG.md
 
 validate-chat: setup ## Judge what runs: the acceptance tier
 	@$(ON_TARGET); $(PYTEST) -q -m acceptance --target=$(TARGET) $(INTO_REPORT)

@@ -4,6 +4,7 @@ What reads a cluster or writes a report is imported by the command that does: `s
 time without the Kubernetes client and the template engine.
 """
 """`python -m gate rollout | restore | diagnose | size | criteria`: the gate outside pytest."""
+"""`python -m gate rollout | restore | diagnose | diff | deploys | size | criteria`: the gate outside pytest."""
 
 import shlex
 import subprocess
@@ -30,8 +31,12 @@ from gate.journal import read_journal
 from gate.observing import ROLLOUT_USERS
 from gate.readers.errors import ReadError
 from gate.readers.models import model_facts
+from gate.recording import before_deploy, deploy_record
+from gate.report.deploys import FOLDER, mark_deploys, read_deploys, write_deploy
+from gate.report.diff import Comparison, NoGreenRunError, differences, last_green
 from gate.report.run import ExitCode, Judgement, ReportError, Run, exit_code
 from gate.report.terminal import render_terminal
+from gate.report.write import LATEST, REPORTS, publish, read_report
 from gate.sizing.choice import size_table
 from gate.sizing.fit import claim_of
 from gate.sizing.instances import UnknownInstanceTypeError, instance
@@ -43,6 +48,7 @@ app = typer.Typer(
     help=(__doc__ or "").splitlines()[0], add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False
 )
 ROOT = Path(__file__).resolve().parent.parent
+DEPLOYS = ROOT / FOLDER
 TargetOption = Annotated[str, typer.Option("--target", envvar="GATE_TARGET", help="Environment, by name or path.")]
 
 #: What stands around the table in README.md.
@@ -55,9 +61,11 @@ def rollout(
     command: Annotated[list[str], typer.Argument(help="What changes the Deployment, after `--`.")],
     target: TargetOption = "local",
     report: Annotated[Path | None, typer.Option(help="Report folder to write, merged with what is there.")] = None,
+    records: Annotated[Path, typer.Option("--deploys", help="Folder of the deploys' records.")] = DEPLOYS,
 ) -> None:
     """Run a command that rolls the Deployment while requests keep coming, and judge the rollout (POD-1, ROL-1).
 
+    Its record goes to deploys/TARGET/TIME.json: what was applied, by which plan, on which nodes, at what price.
     On a first deploy there is nobody to interrupt: only POD-1 is judged, and the report says so.
     """
     from gate.drilling import under_traffic
@@ -67,6 +75,7 @@ def rollout(
         gate = Gate(target=load_target(target, ROOT), root=ROOT)
         settings = gate.target.acceptance
         first = not gate.ready_pods(gate.snapshot())
+        before = before_deploy(gate)
         count = 0 if first else ROLLOUT_USERS
         users = [stack.enter_context(gate.user(keep_alive=number % 2 == 0)) for number in range(count)]
         change = under_traffic(
@@ -82,7 +91,13 @@ def rollout(
             gate.use_snapshot(change.waited.snapshot)
         verdicts = [change.waited.verdict, *((change.verdict,) if users else ())]
         left_out = {"ROL-1": "no pod was ready before: there was nobody to interrupt"} if first else {}
-        _publish(gate, verdicts, left_out, (started_at, time.monotonic() - started), report)
+        folder = report or ROOT / REPORTS / f"{started_at:%Y%m%d-%H%M%S}"
+        record = deploy_record(gate, before, change, verdicts, command=command, report=folder.absolute())
+        try:
+            code = _publish(gate, verdicts, left_out, (started_at, time.monotonic() - started), folder)
+        finally:
+            print(f"deploy: {write_deploy(record, records)}")
+        raise typer.Exit(code)
 
 
 @app.command()
@@ -174,6 +189,46 @@ def size(
         print("Prices: us-east-1 on demand. Speed: bandwidth measured by Spare Cores (CC BY-SA 4.0), roofline.")
 
 
+@app.command()
+def diff(
+    *,
+    report: Annotated[Path, typer.Argument(help="Folder of a run's report.")] = ROOT / REPORTS / LATEST,
+    against: Annotated[Path | None, typer.Option(help="Folder of the report to compare with.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+) -> None:
+    """Say what changed since the last green run of the same target: image, environment, nodes, latencies, verdicts.
+
+    Exit code 0: no verdict is worse; 1: one is; 4: no such report; 10: there is no green run to compare with.
+    """
+    try:
+        run = read_report(report.resolve())
+        green, path = (read_report(against), against) if against else last_green(run, report.resolve())
+    except NoGreenRunError as error:
+        print(f"gate: {error}", file=sys.stderr)
+        raise typer.Exit(ExitCode.INCONCLUSIVE) from error
+    except ReportError as error:
+        print(f"gate: {error}", file=sys.stderr)
+        raise typer.Exit(ExitCode.USAGE_ERROR) from error
+    found = Comparison(run=run, green=green, differences=differences(green, run))
+    print(found.to_json(report, path) if as_json else found.text(report, path))
+    raise typer.Exit(ExitCode.FAILED if found.worse else ExitCode.PASSED)
+
+
+@app.command()
+def deploys(
+    target: Annotated[list[str] | None, typer.Option("--target", help="Only of these targets (default: all).")] = None,
+    into: Annotated[Path | None, typer.Option(help="Write them between this changelog's deploy markers.")] = None,
+    records: Annotated[Path, typer.Option("--deploys", help="Folder of the deploys' records.")] = DEPLOYS,
+) -> None:
+    """List the deploys on record, newest first, a line each; or mark them in the changelog."""
+    with _reported():
+        found = read_deploys(records, target or ())
+        if into is not None:
+            print(f"{into}: {mark_deploys(into, found)} deploys")
+            return
+        print("\n".join(each.entry for each in found) or f"no deploy is on record in {records}")
+
+
 @app.command("criteria")
 def criteria_table(
     into: Annotated[Path | None, typer.Option(help="Write it between this Markdown file's criteria markers.")] = None,
@@ -212,6 +267,8 @@ def _publish(
 ) -> None:
     from gate.report.write import publish
 
+    folder: Path,
+) -> ExitCode:
     started_at, seconds = took
     table = criteria()
     judgements = tuple(
@@ -226,7 +283,6 @@ def _publish(
         for verdict in verdicts
     )
     tiers = tuple(dict.fromkeys(judgement.tier for judgement in judgements))
-    folder = report or ROOT / "reports" / f"{started_at:%Y%m%d-%H%M%S}"
     code = exit_code(verdict.status for verdict in verdicts)
     alone = Run(
         header=header_of(gate, tiers, started_at, left_out), judgements=judgements, exit_code=code, interrupted=False
@@ -234,7 +290,7 @@ def _publish(
     print(render_terminal(alone, color=sys.stdout.isatty()))
     publish(alone, folder)
     print(f"report: {folder / 'index.html'}")
-    raise typer.Exit(code)
+    return code
 
 
 @contextmanager

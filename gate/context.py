@@ -23,6 +23,8 @@ from gate.observing import (
     greet,
     interview,
 )
+from gate.observing import Greeting, Interview, greet, interview
+from gate.report.environment import node_types, shown_environment
 from gate.report.provenance import provenance
 from gate.report.run import Header
 from gate.verdict import Status
@@ -334,6 +336,17 @@ def failure_bundle(gate: Gate, run: Run) -> bytes | None:
     return bundle(run, snapshot, logs.tails, missing=logs.missing, private=gate.target.acceptance.test_mrns)
 
 
+def known_settings(root: Path) -> frozenset[str]:
+    """Return the names of the service's settings, none where their schema cannot be read: then no value is shown."""
+    from gate.readers.errors import ReadError
+    from gate.readers.models import SETTINGS, settings_schema
+
+    try:
+        return frozenset(each.key for each in settings_schema(root / SETTINGS).settings)
+    except ReadError:
+        return frozenset()
+
+
 def header_of(
     gate: Gate, tiers: tuple[Tier, ...], started_at: datetime, left_out: Mapping[str, str] | None = None
 ) -> Header:
@@ -356,6 +369,8 @@ def header_of(
         image=gate.image or (container.image if container else None),
         settings=target.differing(),
         left_out=left_out or {},
+        environment=shown_environment(container.env, known_settings(gate.root)) if container else {},
+        nodes=node_types(snapshot.nodes) if snapshot else {},
         started_at=started_at,
         finished_at=datetime.now(UTC),
     )

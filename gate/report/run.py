@@ -79,6 +79,8 @@ class Header:
         other_images: in a merged report, what earlier tiers judged when it was another image.
         settings: dotted key to value, those that differ from their default.
         left_out: criterion id to the reason why the target cannot have it judged.
+        environment: of the judged container, variable to value as a report may show it.
+        nodes: node type to count, as read.
         version: of this project; None until ``write.publish`` looks it up.
         revision: of its git checkout; None outside one.
     """
@@ -98,6 +100,8 @@ class Header:
     other_images: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     left_out: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    environment: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    nodes: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
         """Make every text safe to show, and the times UTC."""
@@ -106,9 +110,11 @@ class Header:
         for name in _HEADER_TEXTS:
             if (text := getattr(self, name)) is not None:
                 object.__setattr__(self, name, showable(text))
-        for name in ("settings", "left_out"):
+        for name in ("settings", "left_out", "environment"):
             safe = {showable(key): showable(value) for key, value in getattr(self, name).items()}
             object.__setattr__(self, name, MappingProxyType(safe))
+        nodes = {showable(key): count for key, count in self.nodes.items()}
+        object.__setattr__(self, "nodes", MappingProxyType(nodes))
         object.__setattr__(self, "other_images", tuple(showable(image) for image in self.other_images))
 
     @property
@@ -189,6 +195,8 @@ def run_to_json(run: Run) -> dict[str, object]:
             "other_images": list(header.other_images),
             "settings": dict(header.settings),
             "left_out": dict(header.left_out),
+            "environment": dict(header.environment),
+            "nodes": dict(header.nodes),
             "started_at": header.started_at.isoformat(),
             "finished_at": header.finished_at.isoformat(),
         },

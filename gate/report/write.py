@@ -190,6 +190,8 @@ def _merge_headers(older: Header, newer: Header, judged: set[str]) -> Header:
         other_images=tuple(each for each in images if each != image),
         settings={**older.settings, **newer.settings},
         left_out={**left_out, **newer.left_out},
+        environment=newer.environment or older.environment,
+        nodes=newer.nodes or older.nodes,
         started_at=min(older.started_at, newer.started_at),
         finished_at=max(older.finished_at, newer.finished_at),
     )

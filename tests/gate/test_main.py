@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,22 @@ from typer.testing import CliRunner, Result
 
 from gate import __main__ as main
 from gate import drilling
+from gate import restoring
 from gate.causes import Cause
 from gate.criteria import criteria
 from gate.drilling import Change
 from gate.readers import cluster, kube
 from gate.readers.errors import Unreachable
 from gate.records import Snapshot
+from gate.report.run import Run
+from gate.report.write import write_report
 from gate.target import load_target
 from gate.verdict import Evidence, Status, Verdict, passed
 from gate.waiting import Waited
 from tests.diagnosis import factories as make
+from tests.gate.drill_api import FakeApi
 from tests.readers import fakes
+from tests.report import samples
 
 SEEN = (Evidence("Deployment/chat-api", "status.readyReplicas", "2"),)
 GOOD = passed("POD-1", "All 2 pods run.", SEEN)
@@ -57,6 +63,9 @@ def rollout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Re
         monkeypatch.setattr(cluster, "connect", lambda _: Reader())
         monkeypatch.setattr(drilling, "under_traffic", under_traffic)
         return gate("rollout", "--target", "local", "--report", str(report), "--", *command)
+        monkeypatch.setattr(main, "under_traffic", under_traffic)
+        where = ("--report", str(report), "--deploys", str(tmp_path / "deploys"))
+        return gate("rollout", "--target", "local", *where, "--", *command)
 
     return run
 
@@ -93,6 +102,108 @@ def test_rollout_whose_command_fails_is_inconclusive(
     result = rollout(GOOD, *command)
     assert (result.exit_code, result.stderr) == (10, message)
     assert not (tmp_path / "report").exists()
+
+
+def test_rollout_leaves_the_record_of_the_deploy(rollout: Callable[..., Result], tmp_path: Path) -> None:
+    """What was deployed where, by what, with which verdicts: beside the report, and named on the terminal."""
+    result = rollout(GOOD, "true", "PASSWORD=hunter2")
+    (file,) = (tmp_path / "deploys" / "local").glob("*.json")
+    record = json.loads(file.read_text())
+    told = {key: record[key] for key in ("target", "command", "status", "image_before", "plan", "seconds")}
+    snapshot = make.healthy_snapshot()
+    image = snapshot.deployments[0].template.containers[0].image
+    assert told == {
+        "target": "local",
+        "command": "true ***",
+        "status": "pass",
+        "image_before": image,
+        "plan": None,
+        "seconds": 3.0,
+    }
+    assert record["verdicts"] == [
+        {"criterion": "POD-1", "status": "pass", "cause": None, "reason": "All 2 pods run."},
+    ]
+    assert (record["image"], record["digest"]) == (image, image.partition("@")[2] or None)
+    assert record["report"] == str(tmp_path / "report")
+    assert f"deploy: {file}" in result.stdout
+    listed = gate("deploys", "--deploys", str(tmp_path / "deploys")).stdout
+    assert listed.startswith(f"- {make.NOW:%Y-%m-%d %H:%M:%S} UTC local: ")
+
+
+def test_rollout_whose_report_cannot_be_written_is_still_recorded(
+    rollout: Callable[..., Result], tmp_path: Path
+) -> None:
+    """The deploy took place, whatever became of its report."""
+    (tmp_path / "file").write_text("in the way")
+    rollout(GOOD, "true", report=tmp_path / "file" / "report")
+    assert len(list((tmp_path / "deploys" / "local").glob("*.json"))) == 1
+
+
+def test_deploys_without_a_record_say_so(tmp_path: Path) -> None:
+    """Nothing deployed from this checkout is no error."""
+    result = gate("deploys", "--deploys", str(tmp_path))
+    assert (result.exit_code, result.stdout) == (0, f"no deploy is on record in {tmp_path}\n")
+
+
+def test_deploys_into_a_changelog_without_markers_is_an_error(tmp_path: Path) -> None:
+    """Nothing is written where nobody asked for it."""
+    (tmp_path / "CHANGELOG.md").write_text("# Changelog\n")
+    result = gate("deploys", "--deploys", str(tmp_path), "--into", str(tmp_path / "CHANGELOG.md"))
+    assert result.exit_code == 3
+    assert "to write the deploys between" in result.stderr
+
+
+def test_restore_without_anything_left_is_inconclusive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks twice is told that there is nothing to restore."""
+    monkeypatch.setattr(main, "open_connection", lambda _: fakes.FakeServer())
+    monkeypatch.setattr(restoring.journal_of, "__defaults__", (lambda _: FakeApi(),))
+    result = gate("restore")
+    assert result.exit_code == 10
+    assert result.stderr == (
+        "gate: namespace carepath-demo has no Lease of a drill with a journal on it: there is nothing to restore\n"
+    )
+
+
+def test_restore_of_a_journal_that_is_missing_is_inconclusive(tmp_path: Path) -> None:
+    """Nothing is connected to, and nothing is made up."""
+    result = gate("restore", str(tmp_path / "local.json"))
+    assert result.exit_code == 10
+    assert "a drill that ended well leaves none" in result.stderr
+
+
+def report_of(folder: Path, run: Run) -> Path:
+    """Write a run's report."""
+    write_report(run, folder)
+    return folder
+
+
+def test_diff_names_what_is_worse_than_in_the_last_green_run(tmp_path: Path) -> None:
+    """The exit code says that a verdict is worse, the text which, and what else is not as it was."""
+    broken = samples.bad("POD-1", Cause.IMAGE_NOT_FOUND, "Image v9 is not there.", "Push it.")
+    report_of(tmp_path / "good", samples.run(samples.good("POD-1", "All well."), exit_code=0))
+    later = samples.run(broken, exit_code=1)
+    header = replace(later.header, started_at=samples.at(900), finished_at=samples.at(1000), image="r/chat:v9")
+    bad = report_of(tmp_path / "bad", replace(later, header=header))
+    result = gate("diff", str(bad))
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[0] == (
+        "bad (2026-11-22 16:05 UTC, fail) against good (2026-11-22 15:50 UTC, pass), target local"
+    )
+    assert f"image       {samples.IMAGE} -> r/chat:v9" in result.stdout
+    assert "verdict     POD-1: pass -> fail image.not_found  Image v9 is not there." in result.stdout
+    told = json.loads(gate("diff", str(bad), "--json").stdout)
+    assert (told["worse"], told["green"]["report"], told["run"]["status"]) == (True, "good", "fail")
+    assert [each["kind"] for each in told["differences"]] == ["image", "verdict"]
+    assert gate("diff", str(bad), "--against", str(bad)).stdout.splitlines()[-1] == "nothing changed"
+
+
+def test_diff_without_a_green_run_is_inconclusive_and_without_a_report_a_usage_error(tmp_path: Path) -> None:
+    """Nothing to compare with is not "nothing changed"."""
+    only = report_of(tmp_path / "only", samples.run(samples.good("POD-1", "All well."), exit_code=0))
+    result = gate("diff", str(only))
+    assert result.exit_code == 10
+    assert result.stderr.startswith("gate: no earlier green run of target local with acceptance beside ")
+    assert gate("diff", str(tmp_path / "nowhere")).exit_code == 4
 
 
 def test_rollout_that_nobody_can_watch_is_inconclusive(
