@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 
 from gate.context import Gate
+from gate.diagnosis.way_back import Recorded
 from gate.plan.parse import Plan, parse_plan
 from gate.readers.errors import Malformed, NotFound
 from gate.readers.manifests import read_plan
 from gate.readers.models import MODELS, SETTINGS, model_facts, settings_schema
-from gate.records import Deployment, Hpa, ModelFacts, SettingsSchema, Snapshot
+from gate.records import Deployment, Hpa, ImageFacts, ImageUnread, ModelFacts, SettingsSchema, Snapshot
+from gate.report.deploys import FOLDER, read_deploys
+from gate.report.run import ReportError
 from gate.sizing import offers
 from gate.sizing.instances import UnknownInstanceTypeError, instance
 from gate.sizing.offers import Planned, closed_to
@@ -84,6 +87,34 @@ def platforms(snapshot: Snapshot | None, planned: Planned | None, workload: Depl
         return frozenset({f"linux/{instance(planned.nodes.instance_type).architecture}"} if planned else ())
     except UnknownInstanceTypeError:
         return frozenset()
+
+
+@pytest.fixture(scope="session")
+def running_reference(gate: Gate) -> str | None:
+    """The image that runs now, None where none does."""
+    found = gate.snapshot().deployment(gate.target.cluster.deployment)
+    container = found.template.container(gate.target.cluster.container) if found else None
+    return container.image if container else None
+
+
+@pytest.fixture(scope="session")
+def running_image(gate: Gate, running_reference: str | None) -> ImageFacts | ImageUnread | None:
+    """What the registry says about the image that runs now, None where there is no such image or no registry."""
+    if running_reference is None or not gate.target.has("registry"):
+        return None
+    from gate.readers.registry import read_image  # noqa: PLC0415  # httpx costs 0.2 s, and offline needs none
+
+    return read_image(running_reference, gate.target.registry)
+
+
+@pytest.fixture(scope="session")
+def recorded(gate: Gate, running_reference: str | None) -> Recorded | None:
+    """How the last deploy of the image that runs now was judged, None where none is on record here."""
+    try:
+        found = read_deploys(gate.root / FOLDER, [gate.target.name])
+    except ReportError as error:
+        raise Malformed(str(error)) from error
+    return next((Recorded(status=each.status, at=each.at) for each in found if each.image == running_reference), None)
 
 
 @pytest.fixture(scope="session")

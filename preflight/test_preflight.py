@@ -9,9 +9,10 @@ from gate.context import Gate
 from gate.diagnosis.config import config_verdict
 from gate.diagnosis.hpa import metrics_api_verdict
 from gate.diagnosis.registry_image import image_verdict
+from gate.diagnosis.way_back import Recorded, way_back_verdict
 from gate.plan.parse import Plan
 from gate.plan.verdict import plan_verdict
-from gate.records import Deployment, Hpa, ModelFacts, SettingsSchema, Snapshot
+from gate.records import Deployment, Hpa, ImageFacts, ImageUnread, ModelFacts, SettingsSchema, Snapshot
 from gate.sizing.capacity import capacity_verdict
 from gate.sizing.fit import memory_verdict
 from gate.sizing.nodes import node_verdict
@@ -87,5 +88,21 @@ def test_plan_changes_only_this_deploy(gate: Gate, plan: Plan, configuration: tu
             source=str(gate.target.desired.plan),
             configuration_at=changed_at,
             configuration=str(newest),
+        )
+    )
+
+
+@pytest.mark.criterion("RBK-0")
+def test_deploy_can_be_rolled_back(
+    gate: Gate, workload: Deployment, running_image: ImageFacts | ImageUnread | None, recorded: Recorded | None
+) -> None:
+    """What runs now stays a way back: kept, its image there, well, and green when it was deployed."""
+    gate.judge(
+        way_back_verdict(
+            gate.snapshot(),
+            workload,
+            container=gate.target.cluster.container,
+            image=running_image,
+            recorded=recorded,
         )
     )

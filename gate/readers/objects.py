@@ -38,6 +38,7 @@ def deployment(raw: Raw) -> Deployment:
     spec, status, meta = fields.child(raw, "spec"), fields.child(raw, "status"), fields.child(raw, "metadata")
     rolling = fields.child(spec, "strategy", "rollingUpdate")
     deadline_s = fields.integer(spec, "progressDeadlineSeconds")
+    history_limit = fields.integer(spec, "revisionHistoryLimit")
     return Deployment(
         name=fields.text(meta, "name"),
         namespace=fields.text(meta, "namespace"),
@@ -55,6 +56,7 @@ def deployment(raw: Raw) -> Deployment:
         max_unavailable=fields.text(rolling, "maxUnavailable", default="25%"),
         progress_deadline_s=600 if deadline_s is None else deadline_s,
         min_ready_s=fields.count(spec, "minReadySeconds"),
+        history_limit=10 if history_limit is None else history_limit,
         paused=fields.flag(spec, "paused") or False,
         current=fields.count(status, "replicas"),
         updated=fields.count(status, "updatedReplicas"),

@@ -34,7 +34,7 @@ class Deployment(Conditioned):
     """The Deployment, from the cluster or from a manifest (then generation and counts are 0, observed None).
 
     ``max_surge`` and ``max_unavailable`` stay as written (``1``, ``25%``); ``desired`` is None where replicas are left
-    to an HPA.
+    to an HPA. ``history_limit`` is how many older revisions the controller keeps; 10 is its default.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Deployment(Conditioned):
     max_unavailable: str = "25%"
     progress_deadline_s: int = 600
     min_ready_s: int = 0
+    history_limit: int = 10
     paused: bool = False
     current: int = 0
     updated: int = 0
