@@ -182,7 +182,7 @@ def test_drill_killed_half_way_is_restored_by_the_command_it_printed(
         check=False,
     )
     assert again.returncode == 10, again.stdout
-    assert "another drill runs, or died" in again.stdout + again.stderr
+    assert "died and left it changed; restore revision" in again.stdout
 
     words = shlex.split(match[1])
     done = stage.run(sys.executable, *words[1:], limit_s=600)
