@@ -157,10 +157,8 @@ def killed(stage: Stage, tmp_path: Path) -> Iterator[Callable[[str], str]]:
             process.wait()
 
 
-@pytest.mark.parametrize(
-    "way",
-    ["set-env", pytest.param("undo", marks=pytest.mark.matrix), pytest.param("terraform", marks=pytest.mark.matrix)],
-)
+@pytest.mark.matrix
+@pytest.mark.parametrize("way", ["undo", "set-env", "terraform"])
 def test_drill_killed_half_way_is_restored_by_the_command_it_printed(
     stage: Stage, killed: Callable[[str], str], tmp_path: Path, way: str
 ) -> None:
