@@ -134,15 +134,16 @@ def rehearse(gate: Gate, users: Sequence[Chat], way: Way) -> Roll | None:
         return None
     if way is Way.TERRAFORM:
         _refuse_waiting_plan(gate)
+    terraform = Terraform(environment, gate.root, gate.root / FOLDER / gate.target.name) if environment else None
+    applies = way is Way.TERRAFORM and terraform is not None
     with drill(
         gate.reader,
         cluster.deployment,
         journal_path(gate.root, gate.target.name),
         target=gate.target.name,
-        environment=environment if way is Way.TERRAFORM else None,
+        environment=environment if applies else None,
+        reapply=terraform.apply_again if terraform is not None and applies else None,
     ) as running:
-        folder = gate.root / FOLDER / gate.target.name
-        terraform = Terraform(environment, gate.root, folder) if environment else None
         rehearsal = Rehearsal(gate, running, users[:ROLLOUT_USERS], current, terraform)
         roll = rehearsal.go(way, expected)
     # The history is what it was: a drill's own revisions are in the last snapshot and gone from the cluster.

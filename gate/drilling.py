@@ -326,6 +326,7 @@ def drill(
     *,
     target: str,
     environment: str | None = None,
+    reapply: Callable[[], object] | None = None,
     open_writer: Callable[[ClusterReader], DynamicClient] = writer_of,
 ) -> Iterator[Drill]:
     """Hold the Lease, write the journal, and bring back what was there, whatever happens inside.
@@ -338,6 +339,7 @@ def drill(
         journal: file that holds the way back while the drill runs; removed once the state is restored.
         target: name of the target, for the journal.
         environment: of infra/terraform/envs, if the drill applies plans of its own.
+        reapply: brings Terraform's state back; called where the drill did not come to its own apply of that.
         open_writer: makes the client that writes.
 
     Raises:
@@ -360,11 +362,14 @@ def drill(
         write_journal(journal, noted)
         lease.note(noted)
         sys.stderr.write(f"drill: if this is killed, restore with: {restore_command(journal)}\n")
-        restored = False
+        restored = ended = False
         try:
             yield running
+            ended = True
         finally:
             running.restore(original)
+            if reapply is not None and not ended:
+                reapply()
             left = running.forget(noted.replica_sets)
             restored = True
             journal.unlink()

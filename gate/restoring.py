@@ -104,9 +104,7 @@ def _refuse_alive(lease: Lease | None, *, force: bool) -> None:
 
 
 def _reapplied(journal: Journal, environment: str, root: Path) -> str:
-    terraform = Terraform(environment, root, root / FOLDER / f"{journal.target}.restore")
-    plan = terraform.plan()
+    plan = Terraform(environment, root, root / FOLDER / f"{journal.target}.restore").apply_again()
     if not plan.effective:
         return "nothing to change"
-    terraform.apply()
     return f"applied again what was deployed before ({', '.join(each.name for each in plan.effective)})"

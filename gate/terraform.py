@@ -53,6 +53,18 @@ class Terraform:
         """
         self._run("apply")
 
+    def apply_again(self) -> Plan:
+        """Bring the state back to the variables applied last, where a plan finds anything to change, and return it.
+
+        Raises:
+            CommandFailed: terraform refused or failed.
+            Malformed: what it left is no plan.
+        """
+        plan = self.plan()
+        if plan.effective:
+            self.apply()
+        return plan
+
     def _run(self, command: str, *options: str) -> None:
         words = ["infra.tf", command, "--env", self.environment, "--plans", str(self.plans), *options]
         shown = shlex.join(["python", "-m", *words])

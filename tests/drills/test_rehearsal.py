@@ -101,6 +101,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     def drill(_reader: Any, deployment: str, journal: Path, **how: Any) -> Iterator[Any]:
         found.journals.append((str(journal.relative_to(tmp_path)), how["environment"]))
         assert how["target"] == "local"
+        assert (how["reapply"] is None) == (how["environment"] is None)
         yield SimpleNamespace(
             deployment=deployment, undo=found.undo, set_environment=found.set_environment, current=found.current
         )
@@ -125,6 +126,10 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
         def apply(self) -> None:
             """Note it."""
             found.done.append("apply")
+
+        def apply_again(self) -> None:
+            """Never asked: the drill is the test's own, and ends well."""
+            raise AssertionError
 
     monkeypatch.setattr(subject, "drill", drill)
     monkeypatch.setattr(subject, "under_traffic", under_traffic)

@@ -190,9 +190,9 @@ def reader() -> ClusterReader:
     return ClusterReader(fakes.FakeServer(), fakes.cluster())
 
 
-def started(api: FakeApi, journal: Path) -> Any:  # noqa: ANN401  # a context manager of Drill
+def started(api: FakeApi, journal: Path, **how: Any) -> Any:  # noqa: ANN401  # a context manager of Drill
     """Return a drill on chat-api against the fake API."""
-    return drill(reader(), "chat-api", journal, target="local", open_writer=lambda _: cast("Any", api))
+    return drill(reader(), "chat-api", journal, target="local", open_writer=lambda _: cast("Any", api), **how)
 
 
 def running(api: FakeApi) -> Drill:

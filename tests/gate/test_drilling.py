@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import stamina
@@ -109,6 +110,29 @@ def test_drill_whose_body_raises_restores_the_template(tmp_path: Path) -> None:
         fail_half_way()
     assert api.deployment == before
     assert api.lease is None
+
+
+@pytest.mark.parametrize("fails", [RuntimeError("terraform"), None], ids=["raises", "ends well"])
+def test_drill_that_applied_plans_brings_terraform_back_where_it_did_not_itself(
+    tmp_path: Path, fails: Exception | None
+) -> None:
+    """A drill that comes to its end has applied what was before; one that raised half-way has not."""
+    api, done = FakeApi(), []
+
+    def body() -> None:
+        how: dict[str, Any] = {"reapply": lambda: done.append(api.mode), "environment": "local"}
+        with started(api, tmp_path / "journal.json", **how) as drilling:
+            drilling.undo(1)
+            if fails:
+                raise fails
+
+    if fails:
+        with pytest.raises(RuntimeError, match="terraform"):
+            body()
+    else:
+        body()
+    assert done == (["SmolLM2"] if fails else [])
+    assert (api.mode, api.lease) == ("SmolLM2", None)
 
 
 def test_drill_that_ends_where_it_began_patches_nothing_more(tmp_path: Path) -> None:

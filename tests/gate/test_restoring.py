@@ -134,19 +134,15 @@ def test_restore_of_the_terraform_way_applies_again_what_was_deployed(
         def __init__(self, environment: str, root: Path, plans: Path) -> None:
             done.append(f"{environment} {plans.relative_to(root)}")
 
-        def plan(self) -> Plan:
+        def apply_again(self) -> Plan:
             """Find the Deployment changed, or nothing."""
             return Plan(changes=(change,) if changed else (), terraform_version="1.11")
-
-        def apply(self) -> None:
-            """Apply it."""
-            done.append("applied")
 
     monkeypatch.setattr(restoring, "Terraform", Program)
     api, file = FakeApi(), tmp_path / "journal.json"
     died(api, file)
     _, said = restored(api, replace(read_journal(file), environment="local"), file=file)
-    assert done == ["local reports/drills/local.restore", *(["applied"] if changed else [])]
+    assert done == ["local reports/drills/local.restore"]
     told = "applied again what was deployed before (Deployment/chat-api)" if changed else "nothing to change"
     assert said[1] == f"terraform local: {told}"
 

@@ -47,6 +47,20 @@ def test_plan_that_is_none_is_refused_with_its_file(monkeypatch: pytest.MonkeyPa
         Terraform("local", Path("/project"), tmp_path).plan()
 
 
+@pytest.mark.parametrize(("actions", "commands"), [(["update"], ["plan", "apply"]), (["no-op"], ["plan"])])
+def test_apply_again_applies_only_what_a_plan_finds(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, actions: list[str], commands: list[str]
+) -> None:
+    """A state that is right already costs a plan and no apply."""
+    ran = Ran(monkeypatch)
+    change = {"address": "a", "mode": "managed", "type": "t", "change": {"actions": actions}}
+    plan = {"format_version": "1.2", "planned_values": {}, "resource_changes": [change]}
+    (tmp_path / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+    found = Terraform("local", Path("/project"), tmp_path).apply_again()
+    assert [command[3] for command in ran.commands] == commands
+    assert len(found.effective) == len(commands) - 1
+
+
 def test_command_that_fails_is_told_with_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever reads it can run it again."""
     Ran(monkeypatch, status=1, error="infra.tf: local has no saved plan")
