@@ -1,8 +1,9 @@
 """``terraform show -json PLAN`` -> frozen records: which object changes how, field by field.
 
 The kubectl provider carries a whole manifest in one string (``yaml_body``, marked sensitive and all the same readable),
-so it is parsed before and after, and only the values of fields that are safe to show leave this module. Whether a
-change is allowed is judged in ``verdict``.
+so it is parsed before and after, and only the values of fields that are safe to show leave this module in a Plan.
+Whether a change is allowed is judged in ``verdict``. The review that a person reads (``infra.tf.review``) takes actions,
+manifests and their leaves from here too, and has its own rule of what to show.
 """
 
 import re
@@ -170,13 +171,8 @@ def _time(value: object) -> datetime | None:
 def _change(entry: Raw, known_keys: frozenset[str]) -> Change:
     address = str(entry.get("address", "?"))
     change = entry.get("change", {})
-    actions = tuple(change.get("actions", ()))
-    if actions not in _ACTIONS:
-        raise PlanError(
-            f"{address}: actions {list(actions)} are unknown; known are {[list(each) for each in _ACTIONS]}"
-        )
-    before, after = (_manifest(address, side, change.get(side)) for side in ("before", "after"))
-    action = _ACTIONS[actions]
+    action = action_of(address, change.get("actions", ()))
+    before, after = (manifest(address, side, change.get(side)) for side in ("before", "after"))
     named = after or before
     kind = str(named.get("kind", "")) if named else str(entry.get("type", ""))
     name = f"{kind}/{(named.get('metadata') or {}).get('name', '?')}" if named else address
@@ -187,7 +183,30 @@ def _change(entry: Raw, known_keys: frozenset[str]) -> Change:
     return Change(name=name, kind=kind, address=address, action=action, fields=fields, drifted=drifted)
 
 
-def _manifest(address: str, side: str, values: object) -> dict[str, Any] | None:
+def action_of(address: str, actions: Sequence[str]) -> Action:
+    """Return what a resource's list of actions comes to.
+
+    Raises:
+        PlanError: it is unknown, as one of a later terraform may be; nothing is guessed.
+    """
+    if tuple(actions) not in _ACTIONS:
+        raise PlanError(
+            f"{address}: actions {list(actions)} are unknown; known are {[list(each) for each in _ACTIONS]}"
+        )
+    return _ACTIONS[tuple(actions)]
+
+
+def manifest(address: str, side: str, values: object) -> dict[str, Any] | None:
+    """Return the manifest before or after a change, None where the resource holds none.
+
+    Args:
+        address: of the resource, for the message.
+        side: ``before`` or ``after``.
+        values: of the resource on that side.
+
+    Raises:
+        PlanError: it is no YAML mapping; never with its text, which may hold a secret.
+    """
     body = values.get("yaml_body") if isinstance(values, Mapping) else None
     if body is None:
         return None
@@ -209,7 +228,7 @@ def field_changes(before: Raw, after: Raw, known_keys: Collection[str]) -> Itera
         after: as it is meant to be.
         known_keys: environment variables whose values may be shown.
     """
-    old, new = dict(_leaves(before)), dict(_leaves(after))
+    old, new = dict(leaves(before)), dict(leaves(after))
     hidden = bool(_HIDDEN_KINDS & {before.get("kind"), after.get("kind")})
     for path in sorted(old.keys() | new.keys()):
         if old.get(path) != new.get(path):
@@ -217,15 +236,19 @@ def field_changes(before: Raw, after: Raw, known_keys: Collection[str]) -> Itera
             yield FieldChange(path=path, before=shown(old.get(path)), after=shown(new.get(path)))
 
 
-def _leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
-    """Yield every scalar with its path; an item of a list goes by its ``name`` where it has one."""
+def leaves(value: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """Yield every scalar with its path; an item of a list goes by its ``name`` where it has one and more than that."""
     if isinstance(value, Mapping) and value:
         for key, item in value.items():
-            yield from _leaves(item, _joined(path, str(key)))
+            yield from leaves(item, _joined(path, str(key)))
     elif isinstance(value, list) and value:
         for index, item in enumerate(value):
-            label = item.get("name", index) if isinstance(item, Mapping) else index
-            yield from _leaves(item, f"{path}[{label}]")
+            if isinstance(item, Mapping) and "name" in item and len(item) > 1:
+                # The name is in the path already; an added variable is one line then, not two.
+                others = {key: each for key, each in item.items() if key != "name"}
+                yield from leaves(others, f"{path}[{item['name']}]")
+            else:
+                yield from leaves(item, f"{path}[{index}]")
     else:
         yield path, value
 
@@ -241,7 +264,7 @@ def _may_show(path: str, known_keys: Collection[str]) -> bool:
     head, _, field = path.rpartition(".")
     _, marker, key = head.rpartition(".env[")
     of_setting = field == "value" and bool(marker) and key.removesuffix("]") in known_keys
-    return of_setting or field in _SHOWN_FIELDS or path == _CHANGE_CAUSE or (field == "name" and bool(marker))
+    return of_setting or field in _SHOWN_FIELDS or path == _CHANGE_CAUSE
 
 
 def _shown(value: object) -> str:

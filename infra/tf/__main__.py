@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 import yaml
 
+from gate.plan.parse import Action, PlanError
 from infra.binaries import BuildError
 from infra.commands import CommandError, run
 from infra.ecr import EcrError, Repository, resolved
@@ -23,7 +24,7 @@ from infra.tf import render as rendering
 from infra.tf.blocks import BlocksError
 from infra.tf.modules import ModuleTestError, folders_with_rules, modules_with_tests, run_rules, run_tests
 from infra.tf.program import ProgramError, renderer, terraform
-from infra.tf.review import Action, Document, ReviewError, changes, review
+from infra.tf.review import Document, changes, review
 from infra.tf.typings import TypingsError
 from infra.tf.workspace import (
     KUBECONFIG_VARIABLE,
@@ -44,7 +45,7 @@ _ERRORS = (
     WorkspaceError,
     ProgramError,
     RegistryError,
-    ReviewError,
+    PlanError,
     ModuleTestError,
     CommandError,
     BuildError,

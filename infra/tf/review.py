@@ -1,17 +1,16 @@
 """Turns a plan's JSON into what a person reviews: objects created, changed, destroyed, and what changes in them.
 
 The provider carries a whole manifest in one string (`yaml_body`, marked sensitive), so terraform's own review shows
-next to nothing. Here it is parsed before and after. Pure: where an object drifted, the state's text is unchanged and
-only the cluster knows; then the caller's `live` is asked. Values that may be credentials are never shown.
+next to nothing. The gate's parser reads it before and after. Pure: where an object drifted, the state's text is
+unchanged and only the cluster knows; then the caller's `live` is asked. Values that may be credentials are never shown.
 """
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
-import yaml
+from gate.plan.parse import Action, action_of, leaves, manifest
 
 # Values of these names are hidden wherever they stand; MAX_TOKENS is none of them.
 _CREDENTIAL = re.compile(r"(_TOKEN|_KEY|PASSWORD|SECRET)$", re.IGNORECASE)
@@ -25,34 +24,8 @@ Document = dict[str, Any]
 # The live object of a manifest and what it would be after an apply, or None where no cluster can be asked.
 Live = Callable[[Document], tuple[Document, Document] | None]
 
-
-class Action(StrEnum):
-    """What a plan does with an object."""
-
-    CREATE = "create"
-    UPDATE = "change"
-    REPLACE = "replace"
-    DELETE = "destroy"
-    NOTHING = "nothing"
-
-
-_ACTIONS = {
-    ("no-op",): Action.NOTHING,
-    ("read",): Action.NOTHING,
-    ("create",): Action.CREATE,
-    ("update",): Action.UPDATE,
-    ("delete",): Action.DELETE,
-    ("delete", "create"): Action.REPLACE,
-    ("create", "delete"): Action.REPLACE,
-    # Terraform 1.7: removed from the state, left in the cluster.
-    ("forget",): Action.NOTHING,
-}
 _DRIFTED = "  (was changed in the cluster since the last apply)"
 _SYMBOLS = {Action.CREATE: "+", Action.UPDATE: "~", Action.REPLACE: "-/+", Action.DELETE: "-"}
-
-
-class ReviewError(Exception):
-    """The plan holds something this review does not understand; applying it unread would be a guess."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +51,7 @@ def changes(plan: dict[str, Any], live: Live) -> tuple[ObjectChange, ...]:
     """Return what `plan` (terraform show -json) does, object by object, in the plan's order.
 
     Raises:
-        ReviewError: an action is unknown, or a manifest is no YAML mapping.
+        PlanError: an action is unknown, or a manifest is no YAML mapping.
     """
     return tuple(_change(entry, live) for entry in plan.get("resource_changes", []) if entry["mode"] == "managed")
 
@@ -101,7 +74,7 @@ def review(found: tuple[ObjectChange, ...]) -> str:
 
 def differences(before: Document, after: Document) -> tuple[Difference, ...]:
     """Return the fields in which two manifests differ, by path; a list item that has a `name` goes by it."""
-    old, new = dict(_leaves(before)), dict(_leaves(after))
+    old, new = dict(leaves(before)), dict(leaves(after))
     hide = "Secret" in (before.get("kind"), after.get("kind"))
     return tuple(
         Difference(path, _shown(path, old.get(path), hide=hide), _shown(path, new.get(path), hide=hide))
@@ -111,11 +84,8 @@ def differences(before: Document, after: Document) -> tuple[Difference, ...]:
 
 
 def _change(entry: dict[str, Any], live: Live) -> ObjectChange:
-    actions = tuple(entry["change"]["actions"])
-    if actions not in _ACTIONS:
-        raise ReviewError(f"{entry['address']}: action {list(actions)} is unknown; known are {sorted(_ACTIONS)}")
-    action = _ACTIONS[actions]
-    before, after = (_manifest(entry, side) for side in ("before", "after"))
+    action = action_of(entry["address"], entry["change"]["actions"])
+    before, after = (manifest(entry["address"], side, entry["change"].get(side)) for side in ("before", "after"))
     named = after or before
     name = f"{named['kind']}/{named['metadata']['name']}" if named else entry["address"]
     if action is not Action.UPDATE or before is None or after is None:
@@ -125,40 +95,6 @@ def _change(entry: dict[str, Any], live: Live) -> ObjectChange:
         return ObjectChange(name, action, found)
     asked = live(after)
     return ObjectChange(name, action, differences(*asked) if asked else (), drifted=True)
-
-
-def _manifest(entry: dict[str, Any], side: str) -> Document | None:
-    text = (entry["change"].get(side) or {}).get("yaml_body")
-    if text is None:
-        return None
-    try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        # Without the text: a manifest may hold what must not be printed.
-        raise ReviewError(f"{entry['address']}: yaml_body {side} the change is no YAML") from error
-    if not isinstance(document, dict):
-        raise ReviewError(f"{entry['address']}: yaml_body {side} the change is no mapping")
-    return document
-
-
-def _leaves(value: Any, path: str = "") -> list[tuple[str, Any]]:  # noqa: ANN401 # parsed YAML
-    if isinstance(value, dict) and value:
-        return [leaf for key, item in value.items() for leaf in _leaves(item, _joined(path, str(key)))]
-    if isinstance(value, list) and value:
-        return [leaf for index, item in enumerate(value) for leaf in _item_leaves(item, path, index)]
-    return [(path, value)]
-
-
-def _item_leaves(item: Any, path: str, index: int) -> list[tuple[str, Any]]:  # noqa: ANN401 # parsed YAML
-    if not isinstance(item, dict) or "name" not in item or len(item) == 1:
-        return _leaves(item, f"{path}[{index}]")
-    # The name is in the path already; an added variable is one line then, not two.
-    return _leaves({key: value for key, value in item.items() if key != "name"}, f"{path}[{item['name']}]")
-
-
-def _joined(path: str, key: str) -> str:
-    # A key with dots of its own (an annotation) would read as several.
-    return f"{path}[{key}]" if "." in key else f"{path}.{key}".lstrip(".")
 
 
 def _shown(path: str, value: Any, *, hide: bool) -> str:  # noqa: ANN401 # parsed YAML

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from infra.tf.review import Action, Difference, Document, ObjectChange, ReviewError, changes, differences, review
+from gate.plan.parse import Action, PlanError
+from infra.tf.review import Difference, Document, ObjectChange, changes, differences, review
 
 DEPLOYMENT = """
 apiVersion: apps/v1
@@ -143,15 +144,15 @@ def test_review_cuts_long_values() -> None:
 
 def test_unknown_action_is_refused() -> None:
     """An action that a later terraform may have is not guessed at."""
-    with pytest.raises(ReviewError, match=r"chat-api\"\]: action \['sideways'\] is unknown"):
+    with pytest.raises(PlanError, match=r"chat-api\"\]: actions \['sideways'\] are unknown"):
         changes(plan(["sideways"], None, None), never_asked)
 
 
 def test_broken_manifest_is_refused_without_its_text() -> None:
     """A manifest that is no YAML may hold what must not be printed."""
-    with pytest.raises(ReviewError) as caught:
+    with pytest.raises(PlanError) as caught:
         changes(plan(["create"], None, "a: [secret"), never_asked)
-    assert "yaml_body after the change is no YAML" in str(caught.value)
+    assert "yaml_body after the change is not YAML" in str(caught.value)
     assert "secret" not in str(caught.value)
 
 
