@@ -2,8 +2,8 @@
 
 The kubectl provider carries a whole manifest in one string (``yaml_body``, marked sensitive and all the same readable),
 so it is parsed before and after, and only the values of fields that are safe to show leave this module in a Plan.
-Whether a change is allowed is judged in ``verdict``. The review that a person reads (``infra.tf.review``) takes actions,
-manifests and their leaves from here too, and has its own rule of what to show.
+Whether a change is allowed is judged in ``verdict``. The review that a person reads (``infra.tf.review``) takes
+actions, manifests and their leaves from here too, and has its own rule of what to show.
 """
 
 import re
