@@ -23,7 +23,6 @@ from gate.observing import (
     greet,
     interview,
 )
-from gate.observing import Greeting, Interview, greet, interview
 from gate.report.environment import node_types, shown_environment
 from gate.report.provenance import provenance
 from gate.report.run import Header
