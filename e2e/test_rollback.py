@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from e2e.faults.running import World
+from e2e.faults.judging import World
 from gate.journal import journal_path
 from infra.commands import CommandError, run
 from infra.paths import PROJECT

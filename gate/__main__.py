@@ -1,10 +1,8 @@
-"""`python -m gate rollout | diagnose | size | criteria`: the gate outside pytest.
+"""`python -m gate rollout | restore | diagnose | diff | deploys | size | criteria`: the gate outside pytest.
 
 What reads a cluster or writes a report is imported by the command that does: `size` and `criteria` start in half the
 time without the Kubernetes client and the template engine.
 """
-"""`python -m gate rollout | restore | diagnose | size | criteria`: the gate outside pytest."""
-"""`python -m gate rollout | restore | diagnose | diff | deploys | size | criteria`: the gate outside pytest."""
 
 import shlex
 import subprocess
@@ -23,20 +21,11 @@ from stamina.instrumentation import set_on_retry_hooks
 
 from gate.context import Gate, header_of
 from gate.criteria import criteria, markdown_table
-from gate import diagnosing, restoring
-from gate.context import Gate, header_of
-from gate.criteria import criteria, markdown_table
-from gate.drilling import under_traffic
-from gate.journal import read_journal
 from gate.observing import ROLLOUT_USERS
 from gate.readers.errors import ReadError
 from gate.readers.models import model_facts
-from gate.recording import before_deploy, deploy_record
-from gate.report.deploys import FOLDER, mark_deploys, read_deploys, write_deploy
-from gate.report.diff import Comparison, NoGreenRunError, differences, last_green
 from gate.report.run import ExitCode, Judgement, ReportError, Run, exit_code
 from gate.report.terminal import render_terminal
-from gate.report.write import LATEST, REPORTS, publish, read_report
 from gate.sizing.choice import size_table
 from gate.sizing.fit import claim_of
 from gate.sizing.instances import UnknownInstanceTypeError, instance
@@ -48,7 +37,8 @@ app = typer.Typer(
     help=(__doc__ or "").splitlines()[0], add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False
 )
 ROOT = Path(__file__).resolve().parent.parent
-DEPLOYS = ROOT / FOLDER
+#: Where the records of deploys (``gate.report.deploys``) and the reports (``gate.report.write``) lie.
+DEPLOYS, REPORTS = ROOT / "deploys", ROOT / "reports"
 TargetOption = Annotated[str, typer.Option("--target", envvar="GATE_TARGET", help="Environment, by name or path.")]
 
 #: What stands around the table in README.md.
@@ -69,6 +59,8 @@ def rollout(
     On a first deploy there is nobody to interrupt: only POD-1 is judged, and the report says so.
     """
     from gate.drilling import under_traffic
+    from gate.recording import before_deploy, deploy_record
+    from gate.report.deploys import write_deploy
 
     started_at, started = datetime.now(UTC), time.monotonic()
     with _reported(), ExitStack() as stack:
@@ -91,7 +83,7 @@ def rollout(
             gate.use_snapshot(change.waited.snapshot)
         verdicts = [change.waited.verdict, *((change.verdict,) if users else ())]
         left_out = {"ROL-1": "no pod was ready before: there was nobody to interrupt"} if first else {}
-        folder = report or ROOT / REPORTS / f"{started_at:%Y%m%d-%H%M%S}"
+        folder = report or REPORTS / f"{started_at:%Y%m%d-%H%M%S}"
         record = deploy_record(gate, before, change, verdicts, command=command, report=folder.absolute())
         try:
             code = _publish(gate, verdicts, left_out, (started_at, time.monotonic() - started), folder)
@@ -142,6 +134,11 @@ def restore(
 
     Without a journal, which lies where the drill ran, what the drill noted on its Lease is taken.
     """
+    from gate import restoring
+    from gate.journal import read_journal
+    from gate.readers.cluster import ClusterReader
+    from gate.readers.kube import open_connection
+
     with _reported():
         found = read_journal(journal) if journal else None
         where = Cluster.model_construct(
@@ -192,7 +189,7 @@ def size(
 @app.command()
 def diff(
     *,
-    report: Annotated[Path, typer.Argument(help="Folder of a run's report.")] = ROOT / REPORTS / LATEST,
+    report: Annotated[Path, typer.Argument(help="Folder of a run's report.")] = REPORTS / "latest",
     against: Annotated[Path | None, typer.Option(help="Folder of the report to compare with.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
 ) -> None:
@@ -200,6 +197,9 @@ def diff(
 
     Exit code 0: no verdict is worse; 1: one is; 4: no such report; 10: there is no green run to compare with.
     """
+    from gate.report.diff import Comparison, NoGreenRunError, differences, last_green
+    from gate.report.write import read_report
+
     try:
         run = read_report(report.resolve())
         green, path = (read_report(against), against) if against else last_green(run, report.resolve())
@@ -221,6 +221,8 @@ def deploys(
     records: Annotated[Path, typer.Option("--deploys", help="Folder of the deploys' records.")] = DEPLOYS,
 ) -> None:
     """List the deploys on record, newest first, a line each; or mark them in the changelog."""
+    from gate.report.deploys import mark_deploys, read_deploys
+
     with _reported():
         found = read_deploys(records, target or ())
         if into is not None:
@@ -263,12 +265,10 @@ def _publish(
     verdicts: list[Verdict],
     left_out: Mapping[str, str],
     took: tuple[datetime, float],
-    report: Path | None,
-) -> None:
-    from gate.report.write import publish
-
     folder: Path,
 ) -> ExitCode:
+    from gate.report.write import publish
+
     started_at, seconds = took
     table = criteria()
     judgements = tuple(

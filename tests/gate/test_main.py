@@ -13,8 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gate import __main__ as main
-from gate import drilling
-from gate import restoring
+from gate import drilling, restoring
 from gate.causes import Cause
 from gate.criteria import criteria
 from gate.drilling import Change
@@ -62,8 +61,6 @@ def rollout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Re
 
         monkeypatch.setattr(cluster, "connect", lambda _: Reader())
         monkeypatch.setattr(drilling, "under_traffic", under_traffic)
-        return gate("rollout", "--target", "local", "--report", str(report), "--", *command)
-        monkeypatch.setattr(main, "under_traffic", under_traffic)
         where = ("--report", str(report), "--deploys", str(tmp_path / "deploys"))
         return gate("rollout", "--target", "local", *where, "--", *command)
 
@@ -155,7 +152,7 @@ def test_deploys_into_a_changelog_without_markers_is_an_error(tmp_path: Path) ->
 
 def test_restore_without_anything_left_is_inconclusive(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever asks twice is told that there is nothing to restore."""
-    monkeypatch.setattr(main, "open_connection", lambda _: fakes.FakeServer())
+    monkeypatch.setattr(kube, "open_connection", lambda _: fakes.FakeServer())
     monkeypatch.setattr(restoring.journal_of, "__defaults__", (lambda _: FakeApi(),))
     result = gate("restore")
     assert result.exit_code == 10
