@@ -96,6 +96,14 @@ faults: setup ## The whole fault matrix on the embedded cluster; writes notes/fa
 .PHONY: rules
 rules: setup ## Take each rule of the diagnosis away and see that a test misses it; writes benchmarks/results/rules.md
 	@$(PYTHON) -m benchmarks.rules
+.PHONY: healthy soak-show
+healthy: setup ## Fifty healthy rollouts, each judged: no false alarm; writes notes/healthy.md
+	@$(PYTHON) -m infra.cluster up
+	@$(CLUSTER_ENV); $(PYTHON) -m e2e.healthy
+
+soak-show: setup ## Soak a steady, a leaking and a slowing service for 20 minutes; writes notes/soak.md
+	@$(PYTHON) -m infra.cluster up
+	@$(CLUSTER_ENV); $(PYTHON) -m e2e.soaks
 
 # --- The release checklist (notes/checklist.md); TARGET=demo for EKS ---------------------------------------------------
 

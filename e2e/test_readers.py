@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from gate.readers.chat import ChatClient, pod_client, pod_transport
 from gate.readers.cluster import ClusterReader, connect
 from gate.readers.errors import Denied, NotFound, Unreachable, WrongCluster
 from gate.readers.registry import image_facts
-from gate.records import ImageFacts, Pod, Snapshot
+from gate.records import ImageFacts, Pod, Snapshot, SoakPlan
+from gate.soaking import Look, read_samples, samples_file
 from gate.target import Cluster, Identity, Registry
 
 RENDERED = Path(__file__).resolve().parent.parent / "infra" / "terraform" / "rendered" / "local.yaml"
@@ -270,3 +272,36 @@ def test_registry_resolves_the_tag_to_a_digest_that_the_node_runs(pod: Pod, imag
     assert status is not None
     assert (image.digest, image.platforms) == (status.digest, ("linux/amd64",))
     assert (image.compressed_bytes or 0) > 1_000_000
+
+
+def test_soak_looks_at_the_real_pod_twice_and_goes_on_with_its_file(reader: ClusterReader, tmp_path: Path) -> None:
+    """Memory, counters and an answer of the pod each time; the second look is another process's, by the same file."""
+    path = tmp_path / "samples.jsonl"
+    started_at = datetime.now(UTC)
+    plan = SoakPlan(
+        server=reader.identity.server,
+        namespace=NAMESPACE,
+        deployment="chat-api",
+        lasts_s=4,
+        every_s=2,
+        started_at=started_at,
+    )
+
+    def reach(pod: Pod) -> ChatClient:
+        return pod_client(reader, pod, container="chat-api", timeout_s=30)
+
+    for looks in (1, 2):
+        with samples_file(path, plan) as file:
+            look = Look(reader.snapshot, reach, "chat-api", "chat-api", ("MRN-001", "MRN-002"))
+            look.already(file.samples)
+            file.append(look(datetime.now(UTC), looks))
+    first, second = read_samples(path)[1]
+    (before,), (after,) = first.pods, second.pods
+    assert (before.ready, after.ready, before.uid) == (True, True, after.uid)
+    assert before.asked is not None
+    assert after.asked is not None
+    assert (before.asked.failure, before.asked.cold, after.asked.cold) == ("", True, False)
+    assert before.answered is not None
+    assert before.anonymous_bytes is not None
+    assert after.answered == before.answered + 1
+    assert 10 * 2**20 < before.anonymous_bytes < 2**30

@@ -144,10 +144,12 @@ class Cause(StrEnum):
     # Resources
     MEMORY_DOES_NOT_FIT = "memory.does_not_fit"
     MEMORY_NEAR_LIMIT = "memory.near_limit"
+    MEMORY_GROWING = "memory.growing"
     MEMORY_NO_LIMIT = "memory.no_limit"
     MEMORY_REQUEST_TOO_SMALL = "memory.request_too_small"
     CPU_THROTTLED = "cpu.throttled"
     CPU_AT_LIMIT = "cpu.at_limit"
+    COST_OVER_BUDGET = "cost.over_budget"
 
     # The model's answers
     MODEL_MOCK = "model.answers_as_mock"
@@ -165,6 +167,7 @@ class Cause(StrEnum):
     CONTRACT_VIOLATED = "contract.violated"
     REQUEST_FAILED = "request.failed"
     REQUEST_REFUSED = "request.refused"
+    LATENCY_DRIFTING = "latency.drifting"
     LATENCY_OVER_TARGET = "latency.over_target"
     QUEUE_SILENT = "queue.silent"
     USER_NEGATIVE_REPORT = "user.negative_report"

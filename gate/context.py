@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from gate.readers.cluster import ClusterReader
     from gate.records import Answer, Desired, PatientRecords, Pod, PodMetrics, Snapshot
     from gate.report.run import Run
+    from gate.soak_options import SoakOptions
     from gate.target import Target
     from gate.verdict import Verdict
 
@@ -57,12 +58,14 @@ class Gate:
     Attributes:
         root: the project's folder; relative paths of the target start here.
         image: the image that the container tier judges, None for the one that the deploy declares.
+        soak: what the command line says of a soak, None in a run without one.
         judged: verdicts handed over by the test that is running; the plugin empties it.
     """
 
     target: Target
     root: Path
     image: str | None = None
+    soak: SoakOptions | None = None
     judged: list[Verdict] = field(default_factory=list)
     _snapshot: Snapshot | None = None
 
@@ -178,6 +181,15 @@ class Gate:
         from gate.readers.chat import service_url
 
         return service_url(self.snapshot(), self.target.cluster)
+
+    def chat(self, pod: Pod) -> ChatClient:
+        """Return a client that asks this pod over a port-forward."""
+        from gate.readers.chat import pod_client
+
+        settings = self.target.acceptance
+        return pod_client(
+            self.reader, pod, container=self.target.cluster.container, timeout_s=settings.request_timeout_s
+        )
 
     def ask(
         self,
@@ -304,14 +316,8 @@ class Gate:
     def _chats(
         self, pods: Sequence[Pod], *, through_service: bool
     ) -> Iterator[tuple[list[ChatClient], ChatClient | None]]:
-        from gate.readers.chat import pod_client
-
-        container, timeout_s = self.target.cluster.container, self.target.acceptance.request_timeout_s
         with ExitStack() as stack:
-            chats = [
-                stack.enter_context(pod_client(self.reader, pod, container=container, timeout_s=timeout_s))
-                for pod in pods
-            ]
+            chats = [stack.enter_context(self.chat(pod)) for pod in pods]
             yield chats, stack.enter_context(self.user()) if through_service and self.service_url else None
 
 
@@ -320,7 +326,9 @@ def failure_bundle(gate: Gate, run: Run) -> bytes | None:
 
     Reads logs, from a cluster that answers; what cannot be read stands in the bundle's index.
     """
-    told = {judgement.verdict.status for judgement in run.judgements if judgement.tier in {"acceptance", *DRILLS}}
+    told = {
+        judgement.verdict.status for judgement in run.judgements if judgement.tier in {"acceptance", "soak", *DRILLS}
+    }
     if not told & {Status.FAIL, Status.INCONCLUSIVE}:
         return None
     from gate.collecting import Logs, app_logs

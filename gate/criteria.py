@@ -13,10 +13,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Tier = Literal["preflight", "container", "acceptance", "rollback", "load"]
+Tier = Literal["preflight", "container", "acceptance", "rollback", "load", "soak"]
 
 #: In the order in which a deploy goes through them.
-TIERS: tuple[Tier, ...] = ("preflight", "container", "acceptance", "rollback", "load")
+TIERS: tuple[Tier, ...] = ("preflight", "container", "acceptance", "rollback", "load", "soak")
 #: Tiers that change the cluster (and put it back), and therefore need permission.
 DRILLS: frozenset[Tier] = frozenset({"load", "rollback"})
 

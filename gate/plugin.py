@@ -22,6 +22,7 @@ from gate.context import Gate, failure_bundle, header_of
 from gate.criteria import DRILLS, TIERS, Criterion, Tier, criteria
 from gate.report.run import Judgement, ReportError, Run, exit_code
 from gate.selection import FOLDERS, folders_in, named_in
+from gate.soak_options import SoakOptions, soak_options
 from gate.target import TargetError, Way, load_target
 from gate.trouble import raised_evidence, trouble
 from gate.verdict import Evidence, Status, Verdict, inconclusive
@@ -81,6 +82,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="write the report here, merged with what other tiers left there (default: a new folder in reports/)",
     )
 
+    for name, metavar, told in (
+        ("for", "DURATION", "how long a soak lasts: 24h, 20m (default: 24h)"),
+        ("every", "DURATION", "between two samples of a soak (default: a 288th of --for, at least 10s)"),
+        ("samples", "FILE", "where a soak keeps its samples, and goes on after a stop (default: in reports/soak/)"),
+    ):
+        group.addoption(f"--{name}", metavar=metavar, dest=f"soak_{name}", default=None, help=told)
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
@@ -123,10 +131,11 @@ def pytest_configure(config: pytest.Config) -> None:
             _refuse_without_permission(config, target.name, tier, allowed=target.allow_mutation)
     if config.getoption("--offline"):
         target = target.offline()
+    soak = _soak_options(config, target.name, tiers)
     folder = config.getoption("--report")
     started_at = datetime.now(UTC)
     config.stash[_SESSION] = _Session(
-        gate=Gate(target=target, root=config.rootpath, image=config.getoption("--image")),
+        gate=Gate(target=target, root=config.rootpath, image=config.getoption("--image"), soak=soak),
         tiers=tiers,
         folder=Path(folder).absolute() if folder else config.rootpath / "reports" / f"{started_at:%Y%m%d-%H%M%S}",
         started_at=started_at,
@@ -136,6 +145,19 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.tbstyle = "no"
     if not config.option.verbose:
         config.option.reportchars = "N"
+
+
+def _soak_options(config: pytest.Config, target: str, tiers: tuple[Tier, ...]) -> SoakOptions | None:
+    """Return how long and how often a soak looks; bad durations are refused before anything is reached."""
+    given: dict[str, str | None] = {name: config.getoption(f"soak_{name}") for name in ("for", "every", "samples")}
+    if "soak" in tiers:
+        try:
+            return soak_options(given, target=target, root=config.rootpath)
+        except ValueError as error:
+            raise pytest.UsageError(str(error)) from error
+    if named := [f"--{name}" for name, value in given.items() if value is not None]:
+        raise pytest.UsageError(f"{', '.join(named)}: belongs to a soak; add -m soak")
+    return None
 
 
 def _target_name(config: pytest.Config) -> str:

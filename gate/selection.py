@@ -13,6 +13,7 @@ FOLDERS: dict[Tier, str] = {
     "acceptance": "acceptance",
     "rollback": "drills",
     "load": "drills",
+    "soak": "soak",
 }
 
 

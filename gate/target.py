@@ -163,6 +163,14 @@ class Rollback(_Section):
     )
 
 
+class Soak(_Section):
+    """The soak."""
+
+    budget_usd_per_month: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="for the nodes under the pods; more is a warning of SOK-1"
+    )
+
+
 class Target(_Section):
     """One environment."""
 
@@ -180,6 +188,7 @@ class Target(_Section):
     container: Container | None = Field(default=None, description="none: no container tier")
     load: Load = Load()
     rollback: Rollback = Rollback()
+    soak: Soak = Soak()
 
     def offline(self) -> "Target":
         """Return the same target without its cluster and registry: nothing is reached over a network."""

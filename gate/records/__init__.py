@@ -12,12 +12,14 @@ from gate.records.nodes import Claim, Node, Quota, StorageClass, Taint
 from gate.records.observations import Answer, Identity, LogTail, PatientRecord, PatientRecords, Reply
 from gate.records.pods import ContainerState, ContainerStatus, Pod, PodUsage
 from gate.records.snapshot import ClusterIdentity, Desired, Event, Snapshot, Unreadable
+from gate.records.soak import Asked, Cost, PodSample, SoakPlan, SoakSample
 from gate.records.sources import ImageFacts, ImageUnread, ModelFacts, Setting, SettingsSchema
 from gate.records.templates import ContainerPort, ContainerSpec, EnvVar, PodSpec, Probe, VolumeSource
 from gate.records.workloads import Deployment, Hpa, ReplicaSet
 
 __all__ = [
     "Answer",
+    "Asked",
     "Claim",
     "ClusterIdentity",
     "Condition",
@@ -25,6 +27,7 @@ __all__ = [
     "ContainerSpec",
     "ContainerState",
     "ContainerStatus",
+    "Cost",
     "Deployment",
     "Desired",
     "Endpoint",
@@ -42,6 +45,7 @@ __all__ = [
     "PatientRecords",
     "Pod",
     "PodMetrics",
+    "PodSample",
     "PodSpec",
     "PodUsage",
     "Probe",
@@ -55,6 +59,8 @@ __all__ = [
     "Setting",
     "SettingsSchema",
     "Snapshot",
+    "SoakPlan",
+    "SoakSample",
     "StorageClass",
     "Taint",
     "Unreadable",

@@ -15,7 +15,8 @@ from markupsafe import Markup, escape
 
 from gate.criteria import criteria
 from gate.report import phrases
-from gate.report.charts import latency_chart, rollout_chart
+from gate.report.charts import latency_chart, rollout_chart, soak_chart
+from gate.report.charts.soak import MAX_PODS
 from gate.report.charts.svg import MAX_LANES
 from gate.report.run import Judgement, ReportError, Run
 from gate.report.series import THE_SERVICE, Moment, series
@@ -123,6 +124,11 @@ def _illustrate(page: _Page, judgement: Judgement) -> None:
         by_pod = any(each.pod != THE_SERVICE for each in found.latencies)
         title = "How long the answers took" + (", pod by pod" if by_pod else "")
         page.figures.append(Figure(judgement, "latency", title, Markup(latency)))  # noqa: S704  # ours
+    soak = soak_chart(found.soak)
+    if soak is not None:
+        hidden = len({each.pod for each in found.soak}) - MAX_PODS
+        notes = (f"{hidden} more pods are in report.json.",) if hidden > 0 else ()
+        page.figures.append(Figure(judgement, "soak", "Memory and latency over the soak", Markup(soak), notes))  # noqa: S704  # ours
     page.tables[verdict.criterion] = list(_tables(found.rest))
 
 

@@ -70,12 +70,24 @@ class Moment(_Point):
     text: str
 
 
+class SoakPoint(_Point):
+    """One pod at one moment of a soak; None: not known, or no answer (``failure`` says why)."""
+
+    at: AwareDatetime
+    pod: str
+    memory_bytes: float | None = None
+    seconds: float | None = None
+    failure: str = ""
+    restarts: int = 0
+
+
 class _Shape(BaseModel):
     latencies: tuple[Latency, ...] = ()
     requests: tuple[Request, ...] = ()
     marks: tuple[Mark, ...] = ()
     pods: tuple[Pod, ...] = ()
     timeline: tuple[Moment, ...] = ()
+    soak: tuple[SoakPoint, ...] = ()
 
 
 DRAWN = frozenset(_Shape.model_fields)
@@ -90,6 +102,7 @@ class Series:
     marks: tuple[Mark, ...]
     pods: tuple[Pod, ...]
     timeline: tuple[Moment, ...]
+    soak: tuple[SoakPoint, ...]
     rest: Mapping[str, object]
 
 
@@ -115,5 +128,6 @@ def series(verdict: Verdict) -> Series:
         marks=tuple(sorted(shape.marks, key=lambda mark: mark.at)),
         pods=shape.pods,
         timeline=tuple(sorted(shape.timeline, key=lambda moment: moment.at)),
+        soak=tuple(sorted(shape.soak, key=lambda point: point.at)),
         rest={name: value for name, value in details.items() if name not in DRAWN},
     )

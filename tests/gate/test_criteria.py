@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from gate.criteria import TIERS, criteria, markdown_table, threshold
+from gate.selection import FOLDERS
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,7 +20,7 @@ def test_each_criterion_has_exactly_one_test() -> None:
     """A row stands in the table only when its tier judges it, and each is judged once."""
     named = [
         identifier
-        for folder in ("preflight", "container", "acceptance", "drills")
+        for folder in sorted(set(FOLDERS.values()))
         for path in (ROOT / folder).glob("test_*.py")
         for identifier in re.findall(r'@pytest\.mark\.criterion\("([A-Z]+-\d)"\)', path.read_text(encoding="utf-8"))
     ]
