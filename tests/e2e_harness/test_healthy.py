@@ -11,7 +11,7 @@ from e2e.healthy.rollouts import STREAMS, Rollout
 from e2e.healthy.running import CRITERIA, Judged
 from e2e.healthy.table import markdown, terminal_line
 
-IMAGES = Images(mock="chat@sha256:1", model="chat@sha256:2", patients="patients@sha256:3")
+IMAGES = Images(mock="c@sha256:1", model="c@sha256:2", without_model="c@sha256:4", patients="p@sha256:3")
 
 
 @dataclass
