@@ -14,7 +14,8 @@ import yaml
 from e2e.faults.app import CHAT, Document, baseline
 from e2e.faults.conditions import available
 from e2e.faults.hands import Hands, HarnessError, free
-from e2e.faults.running import START_TIMEOUT_S, World, target_text
+from e2e.faults.judging import World, target_text
+from e2e.faults.running import START_TIMEOUT_S
 from infra.commands import CommandError, run
 from infra.paths import PROJECT
 

@@ -1,12 +1,16 @@
 """Runs the streams beside each other, each rollout judged by acceptance in a process of its own, as CI runs it."""
 
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
-from e2e.faults.app import baseline
-from e2e.faults.hands import HarnessError, free
-from e2e.faults.running import World, judge
+import yaml
+
+from e2e.faults.app import App, baseline
+from e2e.faults.hands import Hands, HarnessError, free
+from e2e.faults.judging import Acceptance, World, accept, target_text
 from e2e.healthy.rollouts import Rollout
 from gate.verdict import Status
 from infra.cluster.api import ApiError
@@ -62,8 +66,7 @@ def _stream(number: int, rollouts: Sequence[Rollout], world: World, tell: Callab
         for rollout in rollouts:
             try:
                 rollout.begin(hands, app)
-                samples = ANSWERS_PER_POD * app.hpa["spec"]["maxReplicas"]
-                accepted = judge(hands.namespace, world, app, samples=samples)
+                accepted = _accepted(hands, world, app)
             except (HarnessError, CommandError, ApiError) as error:
                 judged = Judged(number, rollout, {}, (f"could not be run: {error}",), (), 0.0)
             else:
@@ -81,6 +84,18 @@ def _stream(number: int, rollouts: Sequence[Rollout], world: World, tell: Callab
             yield judged
     finally:
         hands.delete(wait=False)
+
+
+def _accepted(hands: Hands, world: World, app: App) -> Acceptance:
+    """Run acceptance on the namespace, as CI does, with enough questions for every pod there may be."""
+    with tempfile.TemporaryDirectory(prefix="carepath-healthy-") as scratch:
+        manifests, target = Path(scratch, "manifests.yaml"), Path(scratch, "target.toml")
+        manifests.write_text(yaml.safe_dump_all(app.documents), encoding="utf-8")
+        samples = ANSWERS_PER_POD * app.hpa["spec"]["maxReplicas"]
+        registry = world.environment["CAREPATH_REGISTRY_URL"]
+        text = target_text(hands.namespace, world.server, manifests, registry, samples=samples)
+        target.write_text(text, encoding="utf-8")
+        return accept(target, Path(scratch, "report"), world.environment, namespace=hands.namespace)
 
 
 def _told(told: Callable[[str], str], statuses: Mapping[str, str], which: set[str]) -> tuple[str, ...]:

@@ -21,7 +21,8 @@ import yaml
 from e2e.faults.app import CHAT, App, baseline
 from e2e.faults.conditions import available
 from e2e.faults.hands import Hands, HarnessError, free
-from e2e.faults.running import START_TIMEOUT_S, World, target_text
+from e2e.faults.judging import World, target_text
+from e2e.faults.running import START_TIMEOUT_S
 from e2e.soaks.services import SERVICES, Service
 from gate.durations import short_duration
 from infra.paths import PROJECT

@@ -40,7 +40,7 @@ class FakeHands:
 
 def app() -> App:
     """Return the healthy app."""
-    return baseline("healthy-0", 17800, IMAGES, Free(1000, 2**33), model=True)
+    return baseline("healthy-0", 17800, IMAGES, Free(1000, 2**33, 50), model=True)
 
 
 def begun(rollout: Rollout, here: App) -> FakeHands:

@@ -37,7 +37,7 @@ def test_services_are_one_that_is_well_and_one_for_each_drift() -> None:
 def test_leak_is_beside_the_service_and_not_in_it() -> None:
     """The command alone differs, and the program it starts is the service's own."""
     images = Images(mock="c@sha256:1", model="c@sha256:2", without_model="c@sha256:4", patients="p@sha256:3")
-    app = baseline("soak-leaks", 17900, images, Free(1000, 2**33), model=True)
+    app = baseline("soak-leaks", 17900, images, Free(1000, 2**33, 50), model=True)
     before = dict(app.container)
     leaking(app)
     assert {key for key in app.container if app.container[key] != before.get(key)} == {"command"}
