@@ -210,7 +210,10 @@ def _canned(good: Sequence[Answer], pods: Sequence[str]) -> tuple[Finding, ...]:
 
 def _canned_pod(pod: str, own: Sequence[Answer], others: Sequence[Answer]) -> list[Finding]:
     axes = (("question", likeness.by_question(own, others)), ("patient", likeness.by_patient(own, others)))
-    found = [_same_text(pod, own, by, min(pairs)) for by, pairs in axes if pairs and min(pairs) >= likeness.SAME_TEXT]
+    alike = [(by, pairs) for by, pairs in axes if pairs and min(pairs) >= likeness.SAME_TEXT]
+    if sum(len(pairs) for _, pairs in alike) == 1:  # a model may happen to say the same twice
+        return [_uncovered(pod, own, by) for by, _ in alike]
+    found = [_same_text(pod, own, by, min(pairs)) for by, pairs in alike]
     found += [_uncovered(pod, own, by) for by, pairs in axes if not pairs]
     texts = likeness.distinct(own)
     if not found and len(own) >= _MIN_FOR_LIST and texts < likeness.DISTINCT_SHARE * len(own):

@@ -253,3 +253,12 @@ def test_timing_never_fails_a_noisy_model(thoughts: int) -> None:
         lengths = [noise.choice([11, 20, 40, 52, 60, 83, 96, 96]) for _ in range(20)]
         pairs = [(tokens, (40 + thoughts + tokens) / 60 * noise.lognormvariate(0, 0.3)) for tokens in lengths]
         assert all(each.status is Status.WARN for each in timing_findings(timed(pairs)))
+
+
+def test_one_pair_of_answers_alike_is_too_few_and_three_alike_are_canned() -> None:
+    """A model may say the same to two questions by chance; a pod that was asked little is not accused of it."""
+    about_one = [each for each in say(canned, seconds=lambda: 1.0) if each.patient_mrn == "MRN-001"]
+    verdict = judge(about_one[:2])
+    assert (verdict.status, verdict.cause) == (Status.INCONCLUSIVE, Cause.GATE_TOO_FEW_SAMPLES)
+    assert verdict.reason == f"Pod {POD_A} gave 2 answers, too few to see whether they differ by question."
+    assert judge(about_one).cause is Cause.MODEL_CANNED
