@@ -100,6 +100,11 @@ class App:
         """
         self.documents.remove(self.document(kind, name))
 
+    def enforce(self, level: str) -> None:
+        """Let the namespace enforce this Pod Security level: privileged, baseline or restricted."""
+        labels = self.document("Namespace", self.namespace)["metadata"]["labels"]
+        labels["pod-security.kubernetes.io/enforce"] = level
+
     @property
     def deployment(self) -> Document:
         """Return the chat API's Deployment."""

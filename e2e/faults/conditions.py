@@ -50,7 +50,8 @@ def ended(times: int, *, reason: str = "", code: int | None = None) -> Condition
         for status in containers(look):
             now = status["state"].get("terminated")
             last = now or status.get("lastState", {}).get("terminated")
-            ends = status["restartCount"] + (now is not None)
+            # The count goes up when the next one starts: one that is held back has ended once more.
+            ends = status["restartCount"] + ("running" not in status["state"])
             if last and ends >= times and reason in {"", last.get("reason")} and code in {None, last["exitCode"]}:
                 return True
         return False

@@ -43,8 +43,7 @@ def restricted(*, escalation: bool) -> Change:
     """Enforce Pod Security "restricted" and allow privilege escalation or not."""
 
     def change(app: App) -> None:
-        labels = app.document("Namespace", app.namespace)["metadata"]["labels"]
-        labels["pod-security.kubernetes.io/enforce"] = "restricted"
+        app.enforce("restricted")
         app.container["securityContext"]["allowPrivilegeEscalation"] = escalation
 
     return change

@@ -60,6 +60,7 @@ http.server.ThreadingHTTPServer(('0.0.0.0', {port}), Registry).serve_forever()
 """
 
     def change(app: App) -> None:
+        app.enforce("privileged")  # for the host's network
         container = {
             "name": "registry",
             "image": app.images.mock,

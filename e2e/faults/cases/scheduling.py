@@ -98,6 +98,7 @@ def two_on_port(port: int | None) -> Change:
     def change(app: App) -> None:
         app.hpa["spec"]["minReplicas"] = 2
         if port is not None:
+            app.enforce("privileged")
             app.container["ports"][0]["hostPort"] = port
 
     return change

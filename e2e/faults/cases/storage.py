@@ -51,6 +51,7 @@ def on_the_nodes(path: str) -> Change:
     """Keep the model in this folder of the node, and give up on the rollout soon."""
 
     def change(app: App) -> None:
+        app.enforce("privileged")
         _mounted(app, {"hostPath": {"path": path, "type": "Directory"}})
         app.deployment["spec"]["progressDeadlineSeconds"] = DEADLINE_S
 
