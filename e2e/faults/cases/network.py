@@ -12,7 +12,7 @@ from infra.cluster.balancer.controller import IDLE_TIMEOUT
 from infra.cluster.instance import REGISTRY_PORT
 
 #: Of the load balancer in the case of the request that it cuts; /health then takes three times as long.
-IDLE_S = 2
+IDLE_S = 1
 
 
 def target_port(port: str | int) -> Change:
