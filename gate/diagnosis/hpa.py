@@ -2,7 +2,7 @@
 
 An autoscaler that reads nothing looks like one that has nothing to do, so its conditions are judged, not its replica
 count alone. A fresh one, or fresh pods, have no metrics for half a minute and are not broken: that is INCONCLUSIVE with
-the time to wait. Judge before the gate's own questions load the pods. Whether replicas follow a load is HPA-2's.
+the time to wait. Judge before the gate's own questions load the pods.
 """
 
 import math
@@ -288,16 +288,16 @@ def _pinned(snapshot: Snapshot, hpa: Hpa, wanted: float) -> list[Finding]:
     full = needed == hpa.max_replicas
     if needed > hpa.max_replicas:
         why = f"{cpu} % CPU against {target:g} % would take {needed}"
-        remedy = "Raise maxReplicas, or the CPU request to what inference really uses (HPA-0)"
+        remedy = "Raise maxReplicas, or the CPU request to what inference really uses"
     elif full:
         why = f"{cpu} % CPU against {target:g} % needs them all"
         remedy = "Raise maxReplicas before the load grows"
     elif waits:
         why = f"{cpu} % CPU needs {needed}; it scaled {duration(scaled_s or 0)} ago and waits {duration(window_s)}"
-        remedy = "Wait for it to come down, and raise the CPU request if the load of a model alone drives it up (HPA-0)"
+        remedy = "Wait for it to come down, and raise the CPU request if the load of a model alone drives it up"
     else:
         why = f"{cpu} % CPU needs {needed}, it is idle"
-        remedy = "Find what holds it up, and raise the CPU request if the load of a model alone drives it up (HPA-0)"
+        remedy = "Find what holds it up, and raise the CPU request if the load of a model alone drives it up"
     return [
         Finding(
             Status.WARN if waits or full else Status.FAIL,

@@ -62,7 +62,7 @@ PATTERNS: tuple[Pattern, ...] = (
         "disk full",
         re.compile(r"No space left on device|\[Errno 28\]"),
         Cause.LOG_ERRORS,
-        "Give the pod more ephemeral storage, or mount the model instead of downloading it (FIT-3).",
+        "Give the pod more ephemeral storage, or mount the model instead of downloading it.",
     ),
     Pattern(
         "read-only file system",
