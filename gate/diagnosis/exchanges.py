@@ -58,9 +58,7 @@ _DETAILS: tuple[tuple[str, Refusal], ...] = (
     ),
     (
         "request_deadline_s",
-        Refusal(
-            Cause.MODEL_CUT_SHORT, "Raise REQUEST_DEADLINE_S, or give the pods more CPU."
-        ),
+        Refusal(Cause.MODEL_CUT_SHORT, "Raise REQUEST_DEADLINE_S, or give the pods more CPU."),
     ),
     (
         "in the queue",

@@ -86,7 +86,8 @@ def is_idle_at_maximum(look: Look) -> bool:
     return any(
         found["status"].get("currentReplicas") == found["spec"]["maxReplicas"]
         and any(
-            metric["resource"]["current"].get("averageUtilization", 100) < 60
+            # The API server shows a metric that has not been read yet as an entry without one.
+            metric.get("resource", {}).get("current", {}).get("averageUtilization", 100) < 60
             for metric in found["status"].get("currentMetrics") or ()
         )
         for found in look("HorizontalPodAutoscaler")

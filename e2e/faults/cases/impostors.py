@@ -215,7 +215,7 @@ CASES = (
         incidents=(14,),
         fault=architecture("qwen9"),
         near_miss=architecture("llama"),
-        terminal_when=ended(3, code=4),
+        terminal_when=ended(1, code=4),
         cause=Cause.MODEL_ARCHITECTURE,
         model=True,
     ),
