@@ -165,6 +165,8 @@ def baseline(namespace: str, port: int, images: Images, free: Free, *, model: bo
     app = App(namespace, documents, images, free)
     app.service["spec"]["ports"][0]["port"] = port
     app.hpa["spec"] |= {"minReplicas": 1, "maxReplicas": 2}
+    # What a start takes is far above so small a request; an autoscaler that followed it would stand at its maximum.
+    app.hpa["spec"]["behavior"]["scaleUp"] = {"stabilizationWindowSeconds": 300}
     app.container["resources"]["requests"] = {"cpu": "60m", "memory": "200Mi"}
     app.use(images.model if model else images.mock)
     app.setenv(LLM_MODE=MODEL if model else "mock")

@@ -167,7 +167,7 @@ CASES = (
     ),
     Case(
         name="hpa-scales-an-unknown-api",
-        fault=hpa_scales_api("apps/v2"),
+        fault=hpa_scales_api("extensions/v1beta1"),
         near_miss=hpa_scales_api("apps/v1"),
         terminal_when=hpa("AbleToScale"),
         waited_s=FIGURES_S,
