@@ -70,7 +70,8 @@ def hpa_between(least: int, most: int, *, down: bool = True) -> Change:
 
     def change(app: App) -> None:
         rules = {"stabilizationWindowSeconds": 0, "selectPolicy": "Max" if down else "Disabled"}
-        app.hpa["spec"] |= {"minReplicas": least, "maxReplicas": most, "behavior": {"scaleDown": rules}}
+        app.hpa["spec"] |= {"minReplicas": least, "maxReplicas": most}
+        app.hpa["spec"]["behavior"]["scaleDown"] = rules
         app.deployment["spec"]["replicas"] = 2
 
     return change
