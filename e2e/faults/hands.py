@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol
@@ -19,7 +20,7 @@ from e2e.faults.conditions import Condition, Raw
 from infra.cluster.api import Api, ApiError
 from infra.cluster.instance import load_record
 from infra.cluster.process import Supervisor
-from infra.commands import run
+from infra.commands import CommandError, run
 from infra.paths import cluster_name
 
 _PATHS = {
@@ -107,6 +108,11 @@ class Hands:
 
     def delete(self, *, wait: bool) -> None:
         """Delete the namespace with all in it."""
+        # Its controller looks again only after half the grace period of the pods that it found (Kubernetes'
+        # namespaced_resources_deleter.go): pods that are gone before it begins do not hold it up.
+        self.kubectl("delete", "deployments,replicasets", "--all", "--cascade=orphan")
+        with suppress(CommandError):  # one that a case keeps from going, goes with the namespace
+            self.kubectl("delete", "pods", "--all", "--grace-period=1", "--timeout=20s")
         self.kubectl(
             "delete", "namespace", self.namespace, "--ignore-not-found", f"--wait={str(wait).lower()}", timeout_s=180
         )
