@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from typing import Any
 
 import httpx
@@ -19,6 +20,8 @@ from infra.paths import PROJECT
 
 #: From a cold image cache; warm it takes under five minutes.
 VERIFY_LIMIT_S = 1500
+#: The pods' grace period: no pod of the old version answers after that.
+DROPPED_S = 30
 NAMESPACE = "carepath-demo"
 QUESTION = {"patient_mrn": "MRN-001", "query": "What is my current diagnosis?"}
 
@@ -50,7 +53,10 @@ def test_path_ends_green_with_every_criterion_judged(
         if each["status"] in {"fail", "inconclusive"}
     ]
     assert (done.returncode, bad) == (0, []), f"{done.stdout[-4000:]}\n{done.stderr[-2000:]}"
-    assert {each["criterion"] for each in report["verdicts"]} == set(criteria())
+    # A soak takes a day and is none of the path's.
+    assert {each["criterion"] for each in report["verdicts"]} == {
+        each.id for each in criteria().values() if each.tier != "soak"
+    }
     judged = [each["criterion"] for each in report["verdicts"]]
     assert judged.count("ROL-1") == 2, "the real upgrade and the drill after it are both judged"
     assert report["exit_code"] == 0
@@ -71,7 +77,7 @@ def test_undo_answers_as_v1_and_next_plan_names_the_drift() -> None:
     assert undo.returncode == 0, undo.stderr
     status = command("kubectl", "rollout", "status", target, "-n", NAMESPACE, "--timeout=120s", limit_s=150)
     assert status.returncode == 0, status.stdout + status.stderr
-    assert llm_mode() == "mock"
+    settle("mock")
 
     image, mode = applied()
     plan = command(
@@ -83,7 +89,15 @@ def test_undo_answers_as_v1_and_next_plan_names_the_drift() -> None:
     apply = [sys.executable, "-m", "infra.tf", "apply", "--env", "local"]
     back = command(sys.executable, "-m", "gate", "rollout", "--target", "local", "--", *apply, limit_s=300)
     assert back.returncode == 0, back.stdout + back.stderr
-    assert llm_mode() == mode
+    settle(mode)
+
+
+def settle(mode: str) -> None:
+    """Wait until this mode answers: a pod that ends still does, until the load balancer has dropped it."""
+    deadline = time.monotonic() + DROPPED_S
+    while (found := llm_mode()) != mode:
+        assert time.monotonic() < deadline, f"{found} still answers {DROPPED_S} s after the rollout, not {mode}"
+        time.sleep(0.5)
 
 
 def llm_mode() -> str:

@@ -160,8 +160,9 @@ def digest_pushed(output: str) -> str:
 #: `kubectl rollout status` in words: the old version serves alone.
 _SETTLED = "kubectl rollout status deployment/chat-api -n carepath-demo --timeout=300s"
 _FORWARD_AGAIN = f"kubectl rollout undo deployment/chat-api -n carepath-demo; {_SETTLED}"
+# A pod that ends still answers until the load balancer has dropped it, within the drain delay of 5 s.
 _ASK = (
-    'curl -sS -X POST http://localhost/triage -H "Content-Type: application/json" '
+    'sleep 5; curl -sS -X POST http://localhost/triage -H "Content-Type: application/json" '
     """-d '{"patient_mrn": "MRN-001", "query": "What is my current diagnosis?"}'"""
 )
 _ENVIRONMENT = "infra/terraform/envs/local"
