@@ -25,7 +25,7 @@ from infra.commands import run
 from infra.images.base import BUILD_TAG, RUNTIME_TAG
 from infra.images.build import CHAT_API
 from infra.images.engine import engine
-from infra.paths import DEFAULT_NAME
+from infra.paths import cluster_name
 
 # The first build of a day makes the bases, too.
 pytestmark = pytest.mark.timeout(900)
@@ -46,7 +46,7 @@ class Built:
 def option_a(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
     """Option A as the checklist builds it, with the token in both ways: the old argument and the secret."""
     del world  # the images are there, and with them the bases
-    record = load_record(DEFAULT_NAME)
+    record = load_record(cluster_name())
     assert record is not None
     folder = tmp_path_factory.mktemp("build")
     context = shutil.copytree(CHAT_API, folder / "service_chat", ignore=shutil.ignore_patterns("__pycache__", ".env"))

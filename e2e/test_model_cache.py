@@ -11,7 +11,7 @@ from e2e.faults.judging import World
 from infra.cluster.api import ApiError
 from infra.cluster.instance import Instance, load_record
 from infra.model_hub import ModelHub
-from infra.paths import DEFAULT_NAME
+from infra.paths import cluster_name
 from service_chat.catalogue import catalogue
 
 # One for each test: a pod drains for half a minute, which nobody has to wait for.
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.timeout(900)
 def instance(world: World) -> Instance:
     """The cluster that is up, as the launcher knows it."""
     del world
-    record = load_record(DEFAULT_NAME)
+    record = load_record(cluster_name())
     assert record is not None
     option_b.empty_folder(record.instance)
     return record.instance
