@@ -55,7 +55,7 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
     """An empty project with a target that allows drills and one that does not."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     pytester.makeini(
-        "[pytest]\naddopts = -p gate.plugin -p timeout --import-mode=importlib\n"
+        "[pytest]\naddopts = --disable-plugin-autoload -p gate.plugin -p timeout --import-mode=importlib\n"
         "testpaths = tests\n"
         "markers =\n    preflight\n    acceptance\n    load\n    criterion(id)\n"
     )
@@ -74,7 +74,11 @@ def write(suite: pytest.Pytester, *tests: str, folder: str = "preflight") -> Non
 
 def run(suite: pytest.Pytester, *arguments: str) -> tuple[int, dict[str, Any], str]:
     """Run the inner pytest and return exit code, report and terminal text."""
-    result = suite.runpytest_subprocess(*arguments)
+    return outcome(suite, suite.runpytest_inprocess(*arguments))
+
+
+def outcome(suite: pytest.Pytester, result: pytest.RunResult) -> tuple[int, dict[str, Any], str]:
+    """Return exit code, report and terminal text of a finished run."""
     path = suite.path / "reports" / "latest" / "report.json"
     report = json.loads(path.read_text()) if path.exists() else {}
     return int(result.ret), report, result.stdout.str() + result.stderr.str()
@@ -242,7 +246,7 @@ def test_workers_are_ignored_for_a_tier(suite: pytest.Pytester) -> None:
 def test_interrupt_still_writes_the_report(suite: pytest.Pytester) -> None:
     """After Ctrl-C what was judged stays, and the rest is named as interrupted."""
     write(suite, PASS, "@pytest.mark.criterion('FIT-1')\ndef test_stop(gate):\n    raise KeyboardInterrupt\n")
-    got, report, _ = run(suite, "-m", "preflight")
+    got, report, _ = outcome(suite, suite.runpytest_subprocess("-m", "preflight"))
     assert got == 2
     causes = {verdict["criterion"]: verdict["cause"] for verdict in report["verdicts"]}
     assert causes == {"NODE-1": None, "FIT-1": "gate.interrupted"}

@@ -1,4 +1,4 @@
-from pathlib import Path
+"""The options of a soak, on the command line of an inner pytest: taken, or refused before anything runs."""
 
 import pytest
 
@@ -28,11 +28,11 @@ def test_soak(gate):
 
 
 @pytest.fixture
-def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+def suite(pytester: pytest.Pytester) -> pytest.Pytester:
     """A project whose one target allows no change, with a soak that tells its options."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     pytester.makeini(
-        "[pytest]\naddopts = -p gate.plugin -p timeout --import-mode=importlib\ntestpaths = tests\n"
+        "[pytest]\naddopts = --disable-plugin-autoload -p gate.plugin -p timeout --import-mode=importlib\n"
+        "testpaths = tests\n"
         "markers =\n    soak\n    acceptance\n    criterion(id)\n"
     )
     for name, text in (("targets/demo.toml", TARGET), ("soak/test_soak.py", TEST)):
@@ -44,7 +44,7 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
 
 def test_soak_runs_on_a_target_that_allows_no_change(suite: pytest.Pytester) -> None:
     """It changes nothing, so it needs no permission; its times come from the command line."""
-    result = suite.runpytest_subprocess("-m", "soak", "--target=demo", "--for=20m", "--every=15s")
+    result = suite.runpytest_inprocess("-m", "soak", "--target=demo", "--for=20m", "--every=15s")
     assert result.ret == 0
     assert "1200 s every 15 s into reports/soak/demo-20m-15s.jsonl" in result.stdout.str()
 
@@ -61,7 +61,7 @@ def test_bad_duration_is_a_usage_error_before_anything_runs(
     suite: pytest.Pytester, arguments: list[str], message: str
 ) -> None:
     """Exit code 4, one line, no report."""
-    result = suite.runpytest_subprocess("--target=demo", *arguments)
+    result = suite.runpytest_inprocess("--target=demo", *arguments)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert message in result.stderr.str()
     assert not (suite.path / "reports").exists()
