@@ -11,6 +11,7 @@ from gate.diagnosis.container import (
     probes_verdict,
     shutdown_verdict,
 )
+from gate.diagnosis.container_memory import memory_verdict
 from gate.diagnosis.contents import secrets_verdict
 from gate.readers.bench import Bench
 
@@ -47,6 +48,13 @@ def test_sigterm_drains(gate: Gate, bench: Bench) -> None:
 def test_image_holds_no_secret(gate: Gate, bench: Bench) -> None:
     """No layer and no history of the image holds a secret."""
     gate.judge(secrets_verdict(bench.contents()))
+
+
+@pytest.mark.criterion("CON-6")
+def test_memory_stays_under_its_limit(gate: Gate, bench: Bench) -> None:
+    """Asked by as many at once as in the load drill, the container stays under the memory limit that it declares."""
+    share = threshold("CON-6", "memory_share")
+    gate.judge(memory_verdict(bench.memory(gate.target.load.clients), share_limit=share))
 
 
 @pytest.mark.criterion("CON-7")

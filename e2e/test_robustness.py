@@ -11,13 +11,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
+import yaml
 
-from e2e.faults.app import baseline
+from e2e.faults.app import App, baseline
 from e2e.faults.hands import free
-from e2e.faults.judging import World
+from e2e.faults.judging import World, accept, target_text
 from gate.causes import Cause
+from gate.criteria import criteria
 from gate.readers.chat import pod_client
 from gate.readers.cluster import ClusterReader, connect
 from gate.target import Cluster, Identity
@@ -113,27 +116,43 @@ def door(world: World) -> Iterator[tuple[Door, int]]:
 
 
 @pytest.fixture(scope="module")
-def reader(world: World, door: tuple[Door, int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterReader]:
-    """A reader that goes through the door, of a namespace in which the app runs."""
+def app(world: World) -> Iterator[App]:
+    """The app with the mock engine, running in a namespace of its own."""
     hands = world.hands(NAMESPACE)
     hands.delete(wait=True)
-    app = baseline(NAMESPACE, PORT, world.images, free(world.api), model=False)
+    made = baseline(NAMESPACE, PORT, world.images, free(world.api), model=False)
     # The fault matrix clears away what carries its label.
-    app.document("Namespace", NAMESPACE)["metadata"]["labels"].clear()
-    config = json.loads(hands.kubectl("config", "view", "--raw", "--minify", "-o", "json"))
-    entry = config["clusters"][0]["cluster"]
-    entry |= {"server": f"https://127.0.0.1:{door[1]}", "tls-server-name": door[0].to[0]}
-    path = tmp_path_factory.mktemp("robustness") / "kubeconfig"
-    path.write_text(json.dumps(config), encoding="utf-8")
+    made.document("Namespace", NAMESPACE)["metadata"]["labels"].clear()
     try:
-        hands.apply(app.documents)
+        hands.apply(made.documents)
         for name in ("patient-api", "chat-api"):
             hands.kubectl("rollout", "status", f"deployment/{name}", "--timeout=120s", timeout_s=150)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("KUBECONFIG", str(path))
-            yield connect(Cluster(identity=Identity(server=entry["server"]), namespace=NAMESPACE))
+        yield made
     finally:
         hands.delete(wait=False)
+
+
+@pytest.fixture(scope="module")
+def kubeconfig(world: World, door: tuple[Door, int], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A kubeconfig that leads to the API server through the door."""
+    config = json.loads(world.hands(NAMESPACE).kubectl("config", "view", "--raw", "--minify", "-o", "json"))
+    config["clusters"][0]["cluster"] |= {"server": through(door), "tls-server-name": door[0].to[0]}
+    path = tmp_path_factory.mktemp("robustness") / "kubeconfig"
+    path.write_text(json.dumps(config), encoding="utf-8")
+    return path
+
+
+def through(door: tuple[Door, int]) -> str:
+    """Return the API server's URL on this side of the door."""
+    return f"https://127.0.0.1:{door[1]}"
+
+
+@pytest.fixture(scope="module")
+def reader(app: App, kubeconfig: Path, door: tuple[Door, int]) -> Iterator[ClusterReader]:
+    """A reader that goes through the door, of the app's namespace."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KUBECONFIG", str(kubeconfig))
+        yield connect(Cluster(identity=Identity(server=through(door)), namespace=app.namespace))
 
 
 def test_server_that_restarts_during_the_wait_is_waited_out(reader: ClusterReader, door: tuple[Door, int]) -> None:
@@ -178,3 +197,47 @@ def test_pod_asked_while_the_server_is_away_is_unknown_and_answers_afterwards(
         back = chat.health()
     assert (away.status, away.trouble) == (None, "unreachable"), away.error
     assert back.status == 200, back.error
+
+
+def test_acceptance_over_restarts_of_the_server_fails_nothing_and_tells_everything(
+    world: World, app: App, kubeconfig: Path, door: tuple[Door, int], tmp_path: Path
+) -> None:
+    """Lists and port-forwards break again and again: each criterion has its verdict, and the app is not blamed."""
+    manifests, target = tmp_path / "manifests.yaml", tmp_path / "target.toml"
+    manifests.write_text(yaml.safe_dump_all(app.documents), encoding="utf-8")
+    target.write_text(target_text(app.namespace, through(door), manifests), encoding="utf-8")
+    refused_before, over = door[0].refused, threading.Event()
+
+    def restarts() -> None:
+        while not over.wait(OUTAGE_S):
+            with door[0].shut():
+                over.wait(OUTAGE_S / 2)
+
+    restarting = threading.Thread(target=restarts)
+    restarting.start()
+    try:
+        found = accept(target, tmp_path / "report", {**world.environment, "KUBECONFIG": str(kubeconfig)})
+    finally:
+        over.set()
+        restarting.join()
+    assert door[0].refused > refused_before
+    assert "Traceback" not in found.output
+    assert found.verdicts.keys() == {each.id for each in criteria().values() if each.tier == "acceptance"}
+    failed = {name: each["cause"] for name, each in found.verdicts.items() if each["status"] == "fail"}
+    # The engine is the mock, which is what LLM-1 is there to say.
+    assert failed.keys() <= {"LLM-1", "QLT-1"}, failed
+
+
+def test_acceptance_without_a_server_is_inconclusive_in_all_and_over_in_seconds(
+    world: World, app: App, kubeconfig: Path, door: tuple[Door, int], tmp_path: Path
+) -> None:
+    """An API server that is away for good: nothing fails and nothing passes."""
+    manifests, target = tmp_path / "manifests.yaml", tmp_path / "target.toml"
+    manifests.write_text(yaml.safe_dump_all(app.documents), encoding="utf-8")
+    text = target_text(app.namespace, through(door), manifests, rollout_timeout_s=10)
+    target.write_text(text, encoding="utf-8")
+    with door[0].shut():
+        found = accept(target, tmp_path / "report", {**world.environment, "KUBECONFIG": str(kubeconfig)})
+    assert found.exit_code == 10, found.output
+    assert "Traceback" not in found.output
+    assert {each["status"] for each in found.verdicts.values()} == {"inconclusive"}

@@ -8,10 +8,12 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
+from itertools import cycle, islice
 from pathlib import Path
 
 import docker.errors
@@ -22,6 +24,7 @@ from testcontainers.core.container import DockerContainer
 from testcontainers.core.network import Network
 
 from gate.diagnosis.container import Exchange, OfflineStart, Privileges, ProbeSample, Shutdown
+from gate.diagnosis.container_memory import MemoryUse
 from gate.diagnosis.contents import ImageContents
 from gate.readers.chat import ChatClient
 from gate.readers.errors import Unreachable, excerpt
@@ -41,6 +44,8 @@ SLOW_NANO_CPUS = 400_000_000
 LOADING_NANO_CPUS = (200_000_000, 100_000_000, 50_000_000)
 POLL_S = 0.1
 LOG_LINES = 5
+#: Within the 2,000 characters that /triage takes, and a context of 2,048 tokens.
+LONG_QUESTION = " ".join(["Which of my medications may I take together, and when should I seek urgent care?"] * 12)
 _PROBE = """
 import json, urllib.request
 try:
@@ -153,8 +158,6 @@ class Bench:
         limits = {"mem_limit": self._memory_bytes} if self._memory_bytes else {}
         return {"read_only": True, "cap_drop": ["ALL"], **limits}
 
-    # --- What the tier looks at ---------------------------------------------------------------------------------------
-
     def contents(self) -> ImageContents:
         """Return what looks like a secret in the image's layers and history."""
         with _translated(self.image):
@@ -227,6 +230,34 @@ class Bench:
                 patient_api.kill()
             exchanges.append(Exchange(name="patient API down", expected=503, reply=_post(running.url, good)))
         return tuple(exchanges), answer
+
+    def memory(self, clients: int) -> MemoryUse:
+        """Return what the container holds once loaded, and while that many ask long questions at once."""
+        started, held, answers = time.monotonic(), [], []
+        with self.run(wait=False) as (running, _), running.client() as client, ThreadPoolExecutor(clients) as users:
+            loaded = _answers(running, "/ready", 90)
+            if loaded:
+                held.append(client.metrics().held_bytes)
+                asking = [
+                    users.submit(client.ask, mrn, LONG_QUESTION) for mrn in islice(cycle(self._patients), clients)
+                ]
+                while not all(each.done() for each in asking):
+                    held.append(client.metrics().held_bytes)
+                    time.sleep(POLL_S)
+                answers = [each.result() for each in asking]
+            killed = running.ended() and running.container.attrs["State"]["OOMKilled"]
+            if not loaded and not killed:
+                _wait_until_ready(running, 0)
+        return MemoryUse(
+            limit_bytes=self._memory_bytes,
+            idle_bytes=held[0] if held else None,
+            peak_bytes=max((each for each in held if each is not None), default=None),
+            readings=len(held),
+            asked=len(answers),
+            answered=sum(each.reply.status == HTTPStatus.OK for each in answers),
+            killed_after_s=time.monotonic() - started if killed else None,
+            loaded=loaded,
+        )
 
     def shutdown(self, limit_s: float) -> Shutdown:
         """Return how a request under way and the process ended after SIGTERM."""
