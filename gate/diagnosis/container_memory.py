@@ -5,10 +5,14 @@ pages of a mapped model file fill the limit without danger. Whether the model fi
 there is an image.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from gate.causes import Cause
 from gate.diagnosis.wording import count, duration, memory
+from gate.records import Reply
 from gate.verdict import Evidence, Finding, Status, Verdict, judged, passed
 
 _CRITERION = "CON-6"
@@ -23,8 +27,7 @@ class MemoryUse:
         idle_bytes: held once the model was loaded; None: not told.
         peak_bytes: the most that was held while it was asked; None: not told.
         readings: how often that was looked at.
-        asked: questions sent at once.
-        answered: of them with a 200.
+        replies: to the questions that were sent at once.
         killed_after_s: seconds from the start to its end by the kernel's OOM killer; None: it was not killed.
         loaded: whether the model had been loaded by then.
     """
@@ -33,10 +36,19 @@ class MemoryUse:
     idle_bytes: int | None
     peak_bytes: int | None
     readings: int
-    asked: int
-    answered: int
+    replies: tuple[Reply, ...]
     killed_after_s: float | None
     loaded: bool
+
+    @property
+    def asked(self) -> int:
+        """Return how many questions were sent."""
+        return len(self.replies)
+
+    @property
+    def worked_on(self) -> int:
+        """Return at how many of them the model worked: it answered them, or the deadline ended its work."""
+        return sum(each.status in {HTTPStatus.OK, HTTPStatus.GATEWAY_TIMEOUT} for each in self.replies)
 
 
 def memory_verdict(seen: MemoryUse, *, share_limit: float) -> Verdict:
@@ -49,8 +61,8 @@ def memory_verdict(seen: MemoryUse, *, share_limit: float) -> Verdict:
     found = _finding(seen, share_limit)
     limit, peak = seen.limit_bytes or 1, seen.peak_bytes or 0
     held = (
-        f"The container holds {memory(peak)} ({peak / limit:.0%}) of its {memory(limit)} memory limit while it answers "
-        f"{seen.answered} of {count(seen.asked, 'question')} asked at once (limit {share_limit:.0%})."
+        f"The container holds {memory(peak)} ({peak / limit:.0%}) of its {memory(limit)} memory limit at work on "
+        f"{seen.worked_on} of {count(seen.asked, 'question')} asked at once (limit {share_limit:.0%})."
     )
     return judged(_CRITERION, [found] if found else [], passed(_CRITERION, held, _facts(seen)))
 
@@ -66,7 +78,7 @@ def _finding(seen: MemoryUse, share_limit: float) -> Finding | None:
             "Set resources.limits.memory of the container in the manifests.",
         )
     if seen.killed_after_s is not None:
-        when = "while it answered" if seen.loaded else "while it loaded the model"
+        when = "while it worked" if seen.loaded else "while it loaded the model"
         return Finding(
             Status.FAIL,
             Cause.CONTAINER_OOM_KILLED,
@@ -75,12 +87,12 @@ def _finding(seen: MemoryUse, share_limit: float) -> Finding | None:
             facts,
             "Raise the memory limit (`python -m gate size` computes it), or choose a smaller quantisation.",
         )
-    if peak is None or not seen.answered:
-        missing = "did not tell what it holds" if peak is None else "answered none of the questions"
+    if peak is None or not seen.worked_on:
+        missing = "did not tell what it holds" if peak is None else "worked on none of the questions"
         return Finding(
             Status.INCONCLUSIVE,
             Cause.GATE_NOT_MEASURED,
-            f"The container {missing}, so nobody knows what it holds while it answers.",
+            f"The container {missing}, so nobody knows what it holds while it works.",
             facts,
             "Let GET /metrics tell carepath_chat_container_memory_bytes, and see what CON-3 says of the answers.",
         )
@@ -104,9 +116,14 @@ def _facts(seen: MemoryUse) -> tuple[Evidence, ...]:
         Evidence(
             "container", "most held while asked", f"{_told(seen.peak_bytes)}, of {count(seen.readings, 'reading')}"
         ),
-        Evidence("POST /triage", "asked at once", f"{seen.asked}, with 200: {seen.answered}"),
+        Evidence("POST /triage", "asked at once", f"{seen.asked}: {_came_back(seen.replies)}"),
         Evidence("container", "OOM-killed", killed),
     )
+
+
+def _came_back(replies: Sequence[Reply]) -> str:
+    found = Counter(str(each.status) if each.status is not None else each.error or "no answer" for each in replies)
+    return ", ".join(f"{number} x {what}" for what, number in found.most_common()) or "nothing"
 
 
 def _told(size_bytes: int | None, otherwise: str = "not told") -> str:

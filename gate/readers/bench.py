@@ -253,8 +253,7 @@ class Bench:
             idle_bytes=held[0] if held else None,
             peak_bytes=max((each for each in held if each is not None), default=None),
             readings=len(held),
-            asked=len(answers),
-            answered=sum(each.reply.status == HTTPStatus.OK for each in answers),
+            replies=tuple(each.reply for each in answers),
             killed_after_s=time.monotonic() - started if killed else None,
             loaded=loaded,
         )

@@ -10,19 +10,19 @@ import pytest
 from gate.causes import Cause
 from gate.diagnosis.container_memory import MemoryUse, memory_verdict
 from gate.verdict import Status, Verdict
+from tests.diagnosis_answers.observations import lost, reply
 
 MIB = 2**20
 
 
 def use(**changes: Any) -> MemoryUse:
-    """Return a container in order: 600 of 1,000 MiB while ten ask, four of whom the queue refuses."""
+    """Return a container in order: 600 of 1,000 MiB while ten ask, one gets no answer, four are refused."""
     seen = MemoryUse(
         limit_bytes=1000 * MIB,
         idle_bytes=500 * MIB,
         peak_bytes=600 * MIB,
         readings=12,
-        asked=10,
-        answered=6,
+        replies=(*(reply(),) * 5, reply(status=504), *(reply(status=429),) * 4),
         killed_after_s=None,
         loaded=True,
     )
@@ -39,14 +39,14 @@ def test_memory_below_the_margin_passes_with_its_figures() -> None:
     verdict = judged()
     assert verdict.status is Status.PASS
     assert verdict.reason == (
-        "The container holds 600 MiB (60%) of its 1000 MiB memory limit while it answers 6 of 10 questions asked at "
+        "The container holds 600 MiB (60%) of its 1000 MiB memory limit at work on 6 of 10 questions asked at "
         "once (limit 90%)."
     )
     assert {each.field: each.value for each in verdict.evidence} == {
         "memory limit": "1000 MiB",
         "held once loaded": "500 MiB",
         "most held while asked": "600 MiB, of 12 readings",
-        "asked at once": "10, with 200: 6",
+        "asked at once": "10: 5 x 200, 4 x 429, 1 x 504",
         "OOM-killed": "no",
     }
 
@@ -67,7 +67,7 @@ def test_memory_at_the_margin_fails_and_says_what_would_do() -> None:
     assert verdict.remedy.startswith("Raise the memory limit to 1000 MiB or more")
 
 
-@pytest.mark.parametrize(("loaded", "when"), [(False, "while it loaded the model"), (True, "while it answered")])
+@pytest.mark.parametrize(("loaded", "when"), [(False, "while it loaded the model"), (True, "while it worked")])
 def test_container_killed_fails_and_says_when(*, loaded: bool, when: str) -> None:
     """The kernel's OOM killer, told by the engine; the figures of before do not excuse it."""
     verdict = judged(killed_after_s=7.4, loaded=loaded)
@@ -90,11 +90,11 @@ def test_deploy_without_a_limit_is_inconclusive() -> None:
     ("changes", "missing"),
     [
         ({"peak_bytes": None, "idle_bytes": None, "readings": 0}, "did not tell what it holds"),
-        ({"answered": 0}, "answered none of the questions"),
+        ({"replies": (reply(status=429), lost("closed"))}, "worked on none of the questions"),
     ],
 )
 def test_container_that_was_not_measured_is_inconclusive(changes: dict[str, Any], missing: str) -> None:
     """An idle container, or one without figures, proves nothing."""
     verdict = judged(**changes)
     assert (verdict.status, verdict.cause) == (Status.INCONCLUSIVE, Cause.GATE_NOT_MEASURED)
-    assert verdict.reason == f"The container {missing}, so nobody knows what it holds while it answers."
+    assert verdict.reason == f"The container {missing}, so nobody knows what it holds while it works."
