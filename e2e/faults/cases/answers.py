@@ -61,6 +61,7 @@ CASES = (
         criterion="LLM-1",
         cause=Cause.MODEL_MOCK,
         model=True,
+        near_samples=12,
     ),
     Case(
         name="answers-cut-to-one-token",
