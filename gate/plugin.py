@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,10 +17,11 @@ import pytest
 from stamina.instrumentation import set_on_retry_hooks
 
 from gate.causes import Cause
-from gate.context import Gate, failure_bundle, header_of
+from gate.context import Gate
 from gate.criteria import DRILLS, TIERS, Criterion, Tier, criteria
-from gate.report.run import Judgement, ReportError, Run, exit_code
+from gate.report.run import Judgement
 from gate.selection import FOLDERS, folders_in, named_in
+from gate.session import Session
 from gate.soak_options import SoakOptions, soak_options
 from gate.target import TargetError, Way, load_target
 from gate.trouble import raised_evidence, trouble
@@ -31,27 +31,11 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 
-@dataclass
-class _Session:
-    """A gate run in progress."""
-
-    gate: Gate
-    tiers: tuple[Tier, ...]
-    folder: Path
-    started_at: datetime
-    left_out: dict[str, str] = field(default_factory=dict)
-    planned: list[str] = field(default_factory=list)
-    judgements: list[Judgement] = field(default_factory=list)
-    run: Run | None = None
-    bundle: Path | None = None
-    unpublished: str = ""
-
-
 #: The attribute that a tier's report carries, for pytest_report_teststatus.
 _STATUS = "gate_status"
 _SELECTED = pytest.StashKey[frozenset[Tier]]()
 _NAMED_FOLDERS = pytest.StashKey[frozenset[str]]()
-_SESSION = pytest.StashKey[_Session]()
+_SESSION = pytest.StashKey[Session]()
 _CRITERION = pytest.StashKey[Criterion]()
 _CLOCK = pytest.StashKey[tuple[datetime, float]]()
 
@@ -134,7 +118,7 @@ def pytest_configure(config: pytest.Config) -> None:
     soak = _soak_options(config, target.name, tiers)
     folder = config.getoption("--report")
     started_at = datetime.now(UTC)
-    config.stash[_SESSION] = _Session(
+    config.stash[_SESSION] = Session(
         gate=Gate(target=target, root=config.rootpath, image=config.getoption("--image"), soak=soak),
         tiers=tiers,
         folder=Path(folder).absolute() if folder else config.rootpath / "reports" / f"{started_at:%Y%m%d-%H%M%S}",
@@ -158,6 +142,18 @@ def _soak_options(config: pytest.Config, target: str, tiers: tuple[Tier, ...]) -
     if named := [f"--{name}" for name, value in given.items() if value is not None]:
         raise pytest.UsageError(f"{', '.join(named)}: belongs to a soak; add -m soak")
     return None
+
+
+def gate_of(config: pytest.Config) -> Gate:
+    """Return the gate of a run that judges a tier, for the top level conftest's fixture.
+
+    Raises:
+        pytest.UsageError: the command line names no tier, so no target was read.
+    """
+    session = config.stash.get(_SESSION, None)
+    if session is None:
+        raise pytest.UsageError("the fixture `gate` belongs to a tier: name one with -m or by its folder")
+    return session.gate
 
 
 def _target_name(config: pytest.Config) -> str:
@@ -211,19 +207,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             kept.append((-1, item))
             continue
         criterion = _criterion_of(item)
-        missing = [need for need in criterion.needs if not session.gate.target.has(need)]
-        if missing:
-            session.left_out[criterion.id] = f"the target has no {' and no '.join(missing)}"
-            dropped.append(item)
-        else:
+        if session.can_judge(criterion):
             item.stash[_CRITERION] = criterion
             kept.append((order[criterion.id], item))
+        else:
+            dropped.append(item)
     kept.sort(key=lambda pair: pair[0])
     items[:] = [item for _, item in kept]
-    session.planned = [item.stash[_CRITERION].id for item in items if _CRITERION in item.stash]
-    for row in criteria().values():
-        if row.tier in session.tiers and row.id not in session.planned:
-            session.left_out.setdefault(row.id, "not selected on the command line")
+    session.plan([item.stash[_CRITERION].id for item in items if _CRITERION in item.stash])
     if dropped:
         config.hook.pytest_deselected(items=dropped)
 
@@ -240,12 +231,6 @@ def _criterion_of(item: pytest.Item) -> Criterion:
     if item.get_closest_marker(criterion.tier) is None:
         raise pytest.UsageError(f"{item.nodeid}: {identifier} belongs to {criterion.tier}, the test lacks that mark")
     return criterion
-
-
-@pytest.fixture(scope="session")
-def gate(request: pytest.FixtureRequest) -> Gate:
-    """The run's view of the target: target, desired, snapshot, reader, judge."""
-    return request.config.stash[_SESSION].gate
 
 
 # --- Outcomes ---------------------------------------------------------------------------------------------------------
@@ -360,54 +345,10 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int | pytest.ExitC
     running = session.config.stash.get(_SESSION, None)
     if running is None or session.config.option.collectonly:
         return
-    from gate.report.write import BUNDLE_NAME, publish
-
-    interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
-    if interrupted:
-        running.judgements += _unfinished(running)
     if exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
-        statuses = [judgement.verdict.status for judgement in running.judgements]
-        own_tests_failed = session.testsfailed > sum(
-            status in {Status.FAIL, Status.INCONCLUSIVE} for status in statuses
-        )
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED if own_tests_failed else exit_code(statuses)
-    run = Run(
-        header=header_of(running.gate, running.tiers, running.started_at, running.left_out),
-        judgements=tuple(running.judgements),
-        exit_code=int(session.exitstatus),
-        interrupted=interrupted,
-    )
-    running.run = run
-    bundle = None if interrupted else failure_bundle(running.gate, run)
-    running.bundle = running.folder / BUNDLE_NAME if bundle else None
-    try:
-        publish(run, running.folder, bundle=bundle)
-    except ReportError as error:
-        running.unpublished = str(error)
-        session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
-
-
-def _unfinished(running: _Session) -> list[Judgement]:
-    done = {judgement.verdict.criterion for judgement in running.judgements}
-    now = datetime.now(UTC)
-    return [
-        Judgement(
-            verdict=inconclusive(
-                identifier,
-                Cause.GATE_INTERRUPTED,
-                "The run was interrupted before this was judged.",
-                (Evidence(f"criterion/{identifier}", "judged", "no", now),),
-                "Run the tier again.",
-            ),
-            tier=criteria()[identifier].tier,
-            title=criteria()[identifier].statement,
-            started_at=now,
-            duration_s=0.0,
-            node_id="",
-        )
-        for identifier in running.planned
-        if identifier not in done
-    ]
+        session.exitstatus = running.exit_code(session.testsfailed)
+    interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
+    session.exitstatus = running.end(int(session.exitstatus), interrupted=interrupted)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -2,28 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
 
 from gate.context import Gate
 from gate.readers.errors import Malformed, ReadError
-from gate.records import SoakPlan, SoakSample
-from gate.soaking import Look, samples_file, soak
-
-
-@dataclass(frozen=True, slots=True)
-class Soaked:
-    """What was to be sampled, and what was."""
-
-    plan: SoakPlan
-    samples: tuple[SoakSample, ...]
+from gate.records import SoakPlan
+from gate.soaking import Look, SamplesFile, samples_file, soak
 
 
 @pytest.fixture(scope="session")
-def soaked(gate: Gate) -> Iterator[Soaked]:
-    """The samples of the whole soak, taken up where an earlier process stopped; the file is put away once judged."""
+def soaked(gate: Gate) -> Iterator[SamplesFile]:
+    """The whole soak's samples in their file, taken up where an earlier process stopped and put away once judged."""
     options, target = gate.soak, gate.target
     if options is None:
         raise Malformed("the command line names no soak: pytest -m soak --for=24h")
@@ -40,8 +31,8 @@ def soaked(gate: Gate) -> Iterator[Soaked]:
     gate.snapshot()  # so that the report says which cluster it was, whatever becomes of it
     with samples_file(options.file, wanted) as file:
         look.already(file.samples)
-        samples = soak(file, look)
+        soak(file, look)
         with suppress(ReadError):
             gate.use_snapshot(gate.reader.snapshot())  # the one that the diagnostics bundle shows
-        yield Soaked(file.plan, samples)
+        yield file
         file.put_away()

@@ -6,14 +6,14 @@ from gate.context import Gate
 from gate.criteria import threshold
 from gate.diagnosis.soak import SoakBounds, soak_verdict
 from gate.sizing.soak_cost import soak_cost
-from soak.conftest import Soaked
+from gate.soaking import SamplesFile
 
 # The time limit is --for itself; each read and each question within it has its own.
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(0)]
 
 
 @pytest.mark.criterion("SOK-1")
-def test_nothing_drifts(gate: Gate, soaked: Soaked) -> None:
+def test_nothing_drifts(gate: Gate, soaked: SamplesFile) -> None:
     """No restart, no memory growth, latency and error rate in band; the cost is told."""
     known = [each for each in soaked.samples if not each.trouble]
     nodes = gate.target.nodes

@@ -21,7 +21,7 @@ REPOSITORY = "carepath-gate"
 DOCKERFILE = PROJECT / "infra/soak/Dockerfile"
 LOCK = PROJECT / "requirements/gate.txt"
 #: What the image holds beside its wheels, as the Dockerfile copies it.
-FOLDERS, FILES = ("gate", "soak"), ("pytest.ini", "pyproject.toml")
+FOLDERS, FILES = ("gate", "soak"), ("conftest.py", "pytest.ini", "pyproject.toml")
 # 60 MB; a minute on a slow line.
 _DOWNLOAD_DEADLINE_S = 600
 

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from infra.paths import PROJECT
+from tests.inner_project import inner_project
+
 TARGET = """
 name = "{name}"
 allow_mutation = {mutation}
@@ -52,18 +55,13 @@ def test_unknown(gate):
 
 @pytest.fixture
 def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """An empty project with a target that allows drills and one that does not."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
-    pytester.makeini(
-        "[pytest]\naddopts = --disable-plugin-autoload -p gate.plugin -p timeout --import-mode=importlib\n"
-        "testpaths = tests\n"
-        "markers =\n    preflight\n    acceptance\n    load\n    criterion(id)\n"
-    )
-    for name, mutation in (("local", "true"), ("demo", "false")):
-        path = pytester.path / "targets" / f"{name}.toml"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(TARGET.format(name=name, mutation=mutation))
-    return pytester
+    """A project without tiers, with a target that allows drills and one that does not."""
+    monkeypatch.setenv("PYTHONPATH", str(PROJECT))
+    targets = {
+        f"targets/{name}.toml": TARGET.format(name=name, mutation=mutation)
+        for name, mutation in (("local", "true"), ("demo", "false"))
+    }
+    return inner_project(pytester, targets)
 
 
 def write(suite: pytest.Pytester, *tests: str, folder: str = "preflight") -> None:
@@ -106,16 +104,23 @@ def test_exit_code_follows_worst_verdict(suite: pytest.Pytester, tests: tuple[st
         ("gate.judge(passed('FIT-1', 'Other.', SEEN))", "gate.no_verdict"),
         ("raise RuntimeError('boom')", "gate.crashed"),
         ("from gate.readers.errors import DrillRefused; raise DrillRefused('held')", "gate.drill_refused"),
-        ("__import__('time').sleep(5)", "gate.timed_out"),
         ("gate.judge(passed('NODE-1', 'Fine.', SEEN)); assert False", "gate.crashed"),
     ],
 )
 def test_test_without_verdict_is_inconclusive(suite: pytest.Pytester, body: str, cause: str) -> None:
-    """A skip, a crash, a time-out, a missing or a foreign verdict never counts as a pass."""
-    write(suite, f"@pytest.mark.criterion('NODE-1')\n@pytest.mark.timeout(1)\ndef test_it(gate):\n    {body}\n")
+    """A skip, a crash, a missing or a foreign verdict never counts as a pass."""
+    write(suite, f"@pytest.mark.criterion('NODE-1')\ndef test_it(gate):\n    {body}\n")
     got, report, _ = run(suite, "-m", "preflight")
     assert got == 10
     assert [verdict["cause"] for verdict in report["verdicts"]] == [cause]
+
+
+def test_test_out_of_time_is_inconclusive(suite: pytest.Pytester) -> None:
+    """The gate's own time limit says nothing about what was to be judged."""
+    write(suite, "@pytest.mark.timeout(1)\n", PASS.replace("gate.judge", "__import__('time').sleep(5)\n    gate.judge"))
+    got, report, _ = run(suite, "-m", "preflight")
+    assert got == 10
+    assert [verdict["cause"] for verdict in report["verdicts"]] == ["gate.timed_out"]
 
 
 def test_failing_fixture_is_inconclusive(suite: pytest.Pytester) -> None:
@@ -133,8 +138,6 @@ def test_failing_fixture_is_inconclusive(suite: pytest.Pytester) -> None:
 def test_bare_run_leaves_tiers_out(suite: pytest.Pytester) -> None:
     """Without -m only tests/ runs, and no report is written."""
     write(suite, FAIL)
-    (suite.path / "tests").mkdir()
-    (suite.path / "tests" / "test_own.py").write_text("def test_own():\n    assert True\n")
     got, report, text = run(suite)
     assert got == 0
     assert report == {}
@@ -144,8 +147,9 @@ def test_bare_run_leaves_tiers_out(suite: pytest.Pytester) -> None:
 def test_negated_tier_is_not_selected(suite: pytest.Pytester) -> None:
     """`-m "not preflight"` names no tier, so none runs."""
     write(suite, FAIL)
-    got, report, _ = run(suite, "-m", "not preflight")
-    assert (got, report) == (5, {})
+    got, report, text = run(suite, "-m", "not preflight")
+    assert (got, report) == (0, {})
+    assert "1 passed" in text
 
 
 def test_tier_named_by_path_runs(suite: pytest.Pytester) -> None:
@@ -154,6 +158,14 @@ def test_tier_named_by_path_runs(suite: pytest.Pytester) -> None:
     got, report, _ = run(suite, "preflight")
     assert got == 0
     assert [verdict["criterion"] for verdict in report["verdicts"]] == ["NODE-1"]
+
+
+def test_gate_without_a_tier_says_what_to_name(suite: pytest.Pytester) -> None:
+    """A test outside the tiers that asks for the gate gets no target of its own choosing, but a sentence."""
+    (suite.path / "tests" / "test_own.py").write_text("def test_own(gate):\n    pass\n")
+    got, report, text = run(suite)
+    assert (got, report) == (1, {})
+    assert "the fixture `gate` belongs to a tier: name one with -m or by its folder" in text
 
 
 def test_empty_selection_is_not_success(suite: pytest.Pytester) -> None:
@@ -238,7 +250,7 @@ def test_unreadable_toml_names_file_and_place(suite: pytest.Pytester) -> None:
 def test_workers_are_ignored_for_a_tier(suite: pytest.Pytester) -> None:
     """A tier with -n stays in one process: one Snapshot, measurements undisturbed."""
     write(suite, PASS, FAIL)
-    got, report, _ = run(suite, "-p", "xdist", "-m", "preflight", "-n", "2")
+    got, report, _ = run(suite, "-m", "preflight", "-n", "2")
     assert got == 1
     assert len(report["verdicts"]) == 2
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.inner_project import inner_project
+
 TARGET = """
 name = "demo"
 allow_mutation = false
@@ -30,16 +32,7 @@ def test_soak(gate):
 @pytest.fixture
 def suite(pytester: pytest.Pytester) -> pytest.Pytester:
     """A project whose one target allows no change, with a soak that tells its options."""
-    pytester.makeini(
-        "[pytest]\naddopts = --disable-plugin-autoload -p gate.plugin -p timeout --import-mode=importlib\n"
-        "testpaths = tests\n"
-        "markers =\n    soak\n    acceptance\n    criterion(id)\n"
-    )
-    for name, text in (("targets/demo.toml", TARGET), ("soak/test_soak.py", TEST)):
-        path = pytester.path / name
-        path.parent.mkdir()
-        path.write_text(text, encoding="utf-8")
-    return pytester
+    return inner_project(pytester, {"targets/demo.toml": TARGET, "soak/test_soak.py": TEST})
 
 
 def test_soak_runs_on_a_target_that_allows_no_change(suite: pytest.Pytester) -> None:
