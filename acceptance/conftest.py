@@ -7,6 +7,7 @@ import pytest
 from gate.collecting import pod_logs
 from gate.context import Gate
 from gate.criteria import threshold
+from gate.deploying import waited_rollout
 from gate.diagnosis.answers import model_verdict
 from gate.diagnosis.exchanges import pod_of
 from gate.diagnosis.health import health_verdict
@@ -16,20 +17,13 @@ from gate.diagnosis.resources import at_rest, usage_verdict
 from gate.observing import Greeting, Interview
 from gate.records import Answer, Identity, LogTail, PatientRecords, Pod, PodMetrics, Readings, Snapshot
 from gate.verdict import Status, Verdict
-from gate.waiting import Waited, is_waited_for, wait_for_figures, wait_for_rollout
+from gate.waiting import Waited, is_waited_for, wait_for_figures
 
 
 @pytest.fixture(scope="session")
 def rollout(gate: Gate) -> Waited:
     """The rollout once it is stable, doomed or out of time; its last Snapshot becomes the run's."""
-    target = gate.target
-    waited = wait_for_rollout(
-        gate.reader.snapshot,
-        deployment=target.cluster.deployment,
-        window_s=target.acceptance.stable_window_s,
-        timeout_s=target.acceptance.rollout_timeout_s,
-        read_log=gate.reader.logs,
-    )
+    waited = waited_rollout(gate)
     if waited.snapshot is not None:
         gate.use_snapshot(waited.snapshot)
     return waited

@@ -1,13 +1,14 @@
 """A way back and forth, as the rollback drill goes it: changed under requests, asked, planned, and put back."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from gate.context import Gate
-from gate.diagnosis.ownership import newest_replica_set
+from gate.deploying import Change, under_traffic
+from gate.diagnosis.ownership import newest_replica_set, previous_replica_set
 from gate.diagnosis.rollback import MODE_SETTING, Attempt, Drift
-from gate.drilling import Change, Drill, drill, previous_replica_set, under_traffic
+from gate.drilling import Drill, drill
 from gate.journal import FOLDER, journal_path
 from gate.observing import ROLLOUT_USERS, Chat
 from gate.plan.parse import field_changes
@@ -54,13 +55,13 @@ class Rehearsal:
             Way.SET_ENV: lambda: self.running.set_environment(MODE_SETTING, MOCK),
             Way.TERRAFORM: lambda: self._apply("--chat-image", *_image_and_mode(expected, self._container)),
         }
-        back = self._under_traffic(steps[way])
+        back = under_traffic(self.gate, steps[way], self.users)
         snapshot = back.waited.snapshot or self.gate.reader.snapshot()
         deployment = snapshot.deployment(self.running.deployment)
-        asked = self.gate.ask(self.gate.ready_pods(snapshot), samples=0)
+        _, asked = self.gate.question(snapshot, samples=0)
         drift = None if way is Way.TERRAFORM else self._drift(original)
         forward = self._apply if way is Way.TERRAFORM else lambda: self.running.undo(_revision(self.current))
-        forth = self._under_traffic(forward)
+        forth = under_traffic(self.gate, forward, self.users)
         attempt = Attempt(
             way=way,
             expected=expected,
@@ -79,18 +80,6 @@ class Rehearsal:
     @property
     def _container(self) -> str:
         return self.gate.target.cluster.container
-
-    def _under_traffic(self, change: Callable[[], object]) -> Change:
-        settings = self.gate.target.acceptance
-        return under_traffic(
-            self.gate.reader,
-            change,
-            self.users,
-            settings.test_mrns,
-            deployment=self.running.deployment,
-            window_s=settings.stable_window_s,
-            timeout_s=settings.rollout_timeout_s,
-        )
 
     def _apply(self, *options: str) -> None:
         """Plan and apply; what the drill could not put back is not touched."""
@@ -155,11 +144,12 @@ def expected_after(gate: Gate, way: Way) -> ReplicaSet | None:
     """Return the revision that a way leads to, or one like it; None where the way does not exist."""
     cluster = gate.target.cluster
     snapshot = gate.snapshot()
-    if way is not Way.SET_ENV:
-        exists = way is Way.UNDO or gate.target.rollback.environment is not None
-        return previous_replica_set(snapshot, cluster.deployment) if exists else None
     deployment = snapshot.deployment(cluster.deployment)
-    current = newest_replica_set(snapshot, deployment) if deployment else None
+    if deployment is None or (way is Way.TERRAFORM and gate.target.rollback.environment is None):
+        return None
+    if way is not Way.SET_ENV:
+        return previous_replica_set(snapshot, deployment)
+    current = newest_replica_set(snapshot, deployment)
     spec = current.template.container(cluster.container) if current else None
     if current is None or spec is None or mode_of(spec.env) in {None, MOCK}:
         return None

@@ -58,27 +58,18 @@ def rollout(
     Its record goes to deploys/TARGET/TIME.json: what was applied, by which plan, on which nodes, at what price.
     On a first deploy there is nobody to interrupt: only POD-1 is judged, and the report says so.
     """
-    from gate.drilling import under_traffic
+    from gate.deploying import under_traffic
     from gate.recording import before_deploy, deploy_record
     from gate.report.deploys import write_deploy
 
     started_at, started = datetime.now(UTC), time.monotonic()
     with _reported(), ExitStack() as stack:
         gate = Gate(target=load_target(target, ROOT), root=ROOT)
-        settings = gate.target.acceptance
         first = not gate.ready_pods(gate.snapshot())
         before = before_deploy(gate)
         count = 0 if first else ROLLOUT_USERS
         users = [stack.enter_context(gate.user(keep_alive=number % 2 == 0)) for number in range(count)]
-        change = under_traffic(
-            gate.reader,
-            lambda: _run(command),
-            users,
-            settings.test_mrns,
-            deployment=gate.target.cluster.deployment,
-            window_s=settings.stable_window_s,
-            timeout_s=settings.rollout_timeout_s,
-        )
+        change = under_traffic(gate, lambda: _run(command), users)
         if change.waited.snapshot is not None:
             gate.use_snapshot(change.waited.snapshot)
         verdicts = [change.waited.verdict, *((change.verdict,) if users else ())]

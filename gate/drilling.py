@@ -1,4 +1,4 @@
-"""A drill in progress: what it changes on the Deployment, under traffic, and how everything is put back.
+"""A drill in progress: what it changes on the Deployment, and how everything is put back.
 
 The only module that changes an app in a cluster (``journal`` writes the Lease). Whoever kills a drill half-way finds on
 the terminal, in the journal and on the Lease the one command that restores the state from before (``restoring``).
@@ -9,10 +9,10 @@ the terminal, in the journal and on the Lease the one command that restores the 
 import copy
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,6 @@ from kubernetes import client, config
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import NotFoundError
 
-from gate.diagnosis.ownership import replica_sets
-from gate.diagnosis.traffic import MIN_BESIDE, rollout_traffic_verdict
 from gate.journal import (
     Journal,
     read_journal,
@@ -31,18 +29,9 @@ from gate.journal import (
     translated,
     write_journal,
 )
-from gate.observing import Chat, Traffic
 from gate.readers.cluster import ClusterReader
 from gate.readers.errors import DrillRefused, NotFound
-from gate.records import Answer, ReplicaSet, Snapshot
-from gate.verdict import Status, Verdict
-from gate.waiting import Waited, wait_for_rollout
 
-#: Answers before the change, so that a service that fails anyway is not blamed on the rollout: what ROL-1 wants of each
-#: of two users.
-LEAD_ANSWERS = 2 * MIN_BESIDE
-#: A service that has not given them after so long shows it in ROL-1.
-LEAD_LIMIT_S = 60.0
 #: A revision that was left is scaled to zero within the longest grace period of a pod and a few seconds.
 FORGET_LIMIT_S = 90.0
 _REVISION = "deployment.kubernetes.io/revision"
@@ -58,40 +47,6 @@ _KEPT_ANNOTATIONS = frozenset(
         "deprecated.deployment.rollback.to",
     }
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """A rollout made under traffic; settled when the window began in which it stayed as it was, or at its end."""
-
-    started_at: datetime
-    settled_at: datetime
-    waited: Waited
-    traffic: tuple[Answer, ...]
-
-    @property
-    def seconds(self) -> float:
-        """Return the seconds from the change until the rollout had settled, was doomed or out of time."""
-        return (self.settled_at - self.started_at).total_seconds()
-
-    @property
-    def verdict(self) -> Verdict:
-        """Return ROL-1, with the rollout's own series for the report's picture."""
-        verdict = rollout_traffic_verdict(
-            [answer.reply for answer in self.traffic], changed_at=self.started_at, settled_at=self.settled_at
-        )
-        return verdict.with_details(**dict(self.waited.verdict.details))
-
-
-def previous_replica_set(snapshot: Snapshot, deployment: str) -> ReplicaSet | None:
-    """Return the newest revision before the Deployment's current one that its history still holds."""
-    found = snapshot.deployment(deployment)
-    if found is None or found.revision is None:
-        return None
-    older = [
-        each for each in replica_sets(snapshot, found) if each.revision is not None and each.revision < found.revision
-    ]
-    return older[-1] if older else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,40 +207,6 @@ class Drill:
 
     def _replica_sets(self) -> Any:  # noqa: ANN401  # what the dynamic client returns has no type
         return self.writer.resources.get(api_version="apps/v1", kind="ReplicaSet")
-
-
-def under_traffic(
-    reader: ClusterReader,
-    change: Callable[[], object],
-    chats: Sequence[Chat],
-    patients: Sequence[str],
-    *,
-    deployment: str,
-    window_s: float,
-    timeout_s: float,
-) -> Change:
-    """Make a change while requests keep coming, and wait until the rollout is stable, doomed or out of time."""
-    with Traffic(chats, patients) as traffic:
-        _lead_in(traffic)
-        started_at = datetime.now(UTC)
-        change()
-        waited = wait_for_rollout(
-            reader.snapshot, deployment=deployment, window_s=window_s, timeout_s=timeout_s, read_log=reader.logs
-        )
-        ended_at = datetime.now(UTC)
-    stable = waited.verdict.status in {Status.PASS, Status.WARN}
-    return Change(
-        started_at=started_at,
-        settled_at=ended_at - timedelta(seconds=window_s) if stable else ended_at,
-        waited=waited,
-        traffic=tuple(traffic.answers),
-    )
-
-
-def _lead_in(traffic: Traffic) -> None:
-    deadline = time.monotonic() + LEAD_LIMIT_S
-    while traffic.clients and len(traffic.answers) < LEAD_ANSWERS and time.monotonic() < deadline:
-        time.sleep(0.1)
 
 
 def _template_patch(

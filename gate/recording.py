@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gate.context import Gate, known_settings
-from gate.drilling import Change
+from gate.deploying import Change
 from gate.plan.parse import PlanError, parse_plan
 from gate.readers.errors import Malformed, masked
 from gate.readers.manifests import read_plan

@@ -31,6 +31,15 @@ def newest_replica_set(snapshot: Snapshot, deployment: Deployment) -> ReplicaSet
     )
 
 
+def previous_replica_set(snapshot: Snapshot, deployment: Deployment) -> ReplicaSet | None:
+    """Return the newest revision before the Deployment's current one that its history still holds."""
+    if deployment.revision is None:
+        return None
+    mine = replica_sets(snapshot, deployment)
+    older = [each for each in mine if each.revision is not None and each.revision < deployment.revision]
+    return older[-1] if older else None
+
+
 def pods_of(snapshot: Snapshot, replica_set: ReplicaSet) -> tuple[Pod, ...]:
     """Return every pod of one revision, ended and terminating ones included."""
     return snapshot.pods_owned_by(replica_set.uid)

@@ -14,12 +14,12 @@ import pytest
 
 from drills import rehearsal as subject
 from drills.rehearsal import Roll, rehearse
-from gate.drilling import Change
+from gate.deploying import Change
 from gate.observing import Interview
 from gate.plan.parse import Action, Plan
 from gate.plan.parse import Change as PlannedChange
 from gate.readers.errors import DrillRefused
-from gate.records import EnvVar, PodSpec, Snapshot
+from gate.records import EnvVar, Pod, PodSpec, Snapshot
 from gate.target import Target, Way, load_target
 from gate.verdict import Evidence, passed
 from gate.waiting import Waited
@@ -62,9 +62,10 @@ class World:
     def gate(self) -> Any:
         """Return the run's view of it."""
 
-        def ask(_: object, samples: int) -> Interview:
+        def question(snapshot: Snapshot, samples: int) -> tuple[tuple[Pod, ...], Interview]:
+            assert snapshot is self.snapshot
             self.done.append(f"asked {samples}")
-            return Interview(health=(), identities=(identity(llm_mode="mock"),), answers=(answer(),))
+            return (), Interview(health=(), identities=(identity(llm_mode="mock"),), answers=(answer(),))
 
         return SimpleNamespace(
             root=self.root,
@@ -72,8 +73,7 @@ class World:
             reader=SimpleNamespace(snapshot=lambda: self.snapshot),
             snapshot=lambda: self.snapshot,
             use_snapshot=lambda _: self.done.append("snapshot read anew"),
-            ready_pods=lambda _: (),
-            ask=ask,
+            question=question,
         )
 
     def undo(self, revision: int) -> None:
@@ -106,7 +106,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
             deployment=deployment, undo=found.undo, set_environment=found.set_environment, current=found.current
         )
 
-    def under_traffic(_reader: Any, change: Callable[[], object], *_: Any, **__: Any) -> Change:
+    def under_traffic(_gate: Any, change: Callable[[], object], _users: Any) -> Change:
         change()
         waited = Waited(STABLE, found.snapshot, (), 1.0, 1)
         return Change(started_at=make.NOW, settled_at=make.NOW + timedelta(seconds=9), waited=waited, traffic=())

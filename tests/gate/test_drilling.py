@@ -12,10 +12,8 @@ import stamina
 import urllib3
 from kubernetes.dynamic.exceptions import ConflictError
 
-from gate.drilling import previous_replica_set
 from gate.journal import ANNOTATION, LEASE, LEASE_DURATION_S, MICRO_TIME, parse_journal, read_journal
 from gate.readers.errors import Denied, DrillRefused, Unreachable
-from tests.diagnosis import factories as make
 from tests.gate.drill_api import REVISION, FakeApi, held_lease, refused, replica_set, running, started, template
 from tests.readers import fakes
 
@@ -257,18 +255,3 @@ def test_drill_whose_lease_was_deleted_ends_well(tmp_path: Path) -> None:
     with started(api, tmp_path / "journal.json"):
         api.lease = None
     assert ("delete", "Lease") in api.done
-
-
-def test_previous_replica_set_is_the_deployments_own() -> None:
-    """The newest older revision by owner; one of another Deployment with the same number is not it."""
-    foreign = make.replica_set("aa-patient-api-1", 1, owner=make.owner("patient-api", "Deployment"))
-    snapshot = make.healthy_snapshot(replica_sets=(foreign, make.old_replica_set(), make.replica_set()))
-    found = previous_replica_set(snapshot, make.DEPLOYMENT)
-    assert found is not None
-    assert found.name == make.OLD_REPLICA_SET
-
-
-def test_previous_replica_set_of_first_revision_is_none() -> None:
-    """A first deploy has no way back."""
-    snapshot = make.healthy_snapshot(replica_sets=(make.replica_set(),))
-    assert previous_replica_set(snapshot, make.DEPLOYMENT) is None

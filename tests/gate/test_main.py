@@ -3,20 +3,19 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from gate import __main__ as main
-from gate import drilling, restoring
+from gate import deploying, restoring
 from gate.causes import Cause
 from gate.criteria import criteria
-from gate.drilling import Change
+from gate.deploying import Change
 from gate.readers import cluster, kube
 from gate.readers.errors import Unreachable
 from gate.records import Snapshot
@@ -52,15 +51,14 @@ def rollout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Re
             return make.healthy_snapshot(services=(), pods=())
 
     def run(verdict: Verdict, *command: str, report: Path = tmp_path / "report") -> Result:
-        def under_traffic(*arguments: Any, **_: object) -> Change:  # noqa: ANN401  # as many as there are
-            _, change, users, _ = arguments
+        def under_traffic(_: object, change: Callable[[], object], users: Sequence[object]) -> Change:
             assert users == []
             change()
             waited = Waited(verdict, make.healthy_snapshot(), (), 3.0, 3)
             return Change(started_at=make.NOW, settled_at=make.NOW + timedelta(seconds=3), waited=waited, traffic=())
 
         monkeypatch.setattr(cluster, "connect", lambda _: Reader())
-        monkeypatch.setattr(drilling, "under_traffic", under_traffic)
+        monkeypatch.setattr(deploying, "under_traffic", under_traffic)
         where = ("--report", str(report), "--deploys", str(tmp_path / "deploys"))
         return gate("rollout", "--target", "local", *where, "--", *command)
 

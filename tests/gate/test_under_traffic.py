@@ -3,16 +3,19 @@
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from gate import drilling
+from gate import deploying
 from gate.causes import Cause
-from gate.drilling import LEAD_ANSWERS, Change, under_traffic
+from gate.deploying import LEAD_ANSWERS, Change, under_traffic
 from gate.records import Answer
+from gate.target import load_target
 from gate.verdict import Evidence, Status, Verdict, passed
 from gate.waiting import Waited
+from infra.paths import PROJECT
 from tests.diagnosis_answers import observations as make
 
 SEEN = (Evidence("Deployment/chat-api", "status.readyReplicas", "2"),)
@@ -48,16 +51,11 @@ def changed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Change]:
             assert (limits["deployment"], limits["window_s"], limits["timeout_s"]) == ("chat-api", 10.0, 60.0)
             return Waited(verdict, None, (), 0.0, 1)
 
-        monkeypatch.setattr(drilling, "wait_for_rollout", wait)
-        return under_traffic(
-            cast("Any", Reader()),
-            change,
-            [cast("Any", User()) for _ in range(users)],
-            ("MRN-001", "MRN-002"),
-            deployment="chat-api",
-            window_s=10.0,
-            timeout_s=60.0,
-        )
+        monkeypatch.setattr(deploying, "wait_for_rollout", wait)
+        target = load_target("local", PROJECT)
+        limits = target.acceptance.model_copy(update={"stable_window_s": 10.0, "rollout_timeout_s": 60.0})
+        gate = SimpleNamespace(reader=Reader(), target=target.model_copy(update={"acceptance": limits}))
+        return under_traffic(cast("Any", gate), change, [cast("Any", User()) for _ in range(users)])
 
     return run
 
