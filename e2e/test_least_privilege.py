@@ -54,11 +54,11 @@ RESTS_ON: Mapping[str, frozenset[str]] = {
 }
 #: The same of the ClusterRole, in preflight. StorageClasses and drivers only explain.
 RESTS_ON_CLUSTER: Mapping[str, frozenset[str]] = {
-    "list nodes": frozenset({"NODE-1", "FIT-2"}),
+    "list nodes": frozenset({"NODE-1", "FIT-2", "FIT-3"}),
     "list pods": frozenset({"FIT-2"}),
     "list storageclasses": frozenset(),
     "list csidrivers": frozenset(),
-    "get namespaces": frozenset({"NODE-1", "FIT-2", "MET-0", "RBK-0"}),
+    "get namespaces": frozenset({"NODE-1", "FIT-2", "FIT-3", "MET-0", "RBK-0"}),
 }
 
 #: What a mock in good order passes.

@@ -90,6 +90,19 @@ def platforms(snapshot: Snapshot | None, planned: Planned | None, workload: Depl
 
 
 @pytest.fixture(scope="session")
+def reference(gate: Gate, workload: Deployment) -> str:
+    """The image that the deploy is to run."""
+    container = workload.template.container(gate.target.cluster.container)
+    return container.image if container else ""
+
+
+@pytest.fixture(scope="session")
+def image(gate: Gate, reference: str) -> ImageFacts | ImageUnread | None:
+    """What the registry says about that image, None where the target has no registry."""
+    return _described(gate, reference)
+
+
+@pytest.fixture(scope="session")
 def running_reference(gate: Gate) -> str | None:
     """The image that runs now, None where none does."""
     found = gate.snapshot().deployment(gate.target.cluster.deployment)
@@ -100,11 +113,15 @@ def running_reference(gate: Gate) -> str | None:
 @pytest.fixture(scope="session")
 def running_image(gate: Gate, running_reference: str | None) -> ImageFacts | ImageUnread | None:
     """What the registry says about the image that runs now, None where there is no such image or no registry."""
-    if running_reference is None or not gate.target.has("registry"):
+    return None if running_reference is None else _described(gate, running_reference)
+
+
+def _described(gate: Gate, reference: str) -> ImageFacts | ImageUnread | None:
+    if not gate.target.has("registry"):
         return None
     from gate.readers.registry import read_image  # noqa: PLC0415  # httpx costs 0.2 s, and offline needs none
 
-    return read_image(running_reference, gate.target.registry)
+    return read_image(reference, gate.target.registry)
 
 
 @pytest.fixture(scope="session")

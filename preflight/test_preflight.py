@@ -14,6 +14,7 @@ from gate.plan.parse import Plan
 from gate.plan.verdict import plan_verdict
 from gate.records import Deployment, Hpa, ImageFacts, ImageUnread, ModelFacts, SettingsSchema, Snapshot
 from gate.sizing.capacity import capacity_verdict
+from gate.sizing.disk_fit import disk_verdict
 from gate.sizing.fit import memory_verdict
 from gate.sizing.nodes import node_verdict
 from gate.sizing.offers import Planned
@@ -60,15 +61,37 @@ def test_pods_fit_free_capacity(
     gate.judge(capacity_verdict(workload, hpa=hpa, planned=planned, snapshot=snapshot))
 
 
-@pytest.mark.criterion("IMG-1")
-def test_image_exists_for_the_nodes(gate: Gate, workload: Deployment, platforms: frozenset[str]) -> None:
-    """The image is in its registry, for the nodes' platform, and named by digest."""
-    from gate.readers.registry import read_image  # noqa: PLC0415  # httpx costs 0.2 s, and offline needs none
+@pytest.mark.criterion("FIT-3")
+def test_image_and_model_fit_the_disks(
+    gate: Gate,
+    model: ModelFacts,
+    workload: Deployment,
+    *,
+    image: ImageFacts | ImageUnread | None,
+    planned: Planned | None,
+    snapshot: Snapshot | None,
+) -> None:
+    """The image, what it unpacks to and the model find room on the node's disk or their volume."""
+    gate.judge(
+        disk_verdict(
+            model,
+            workload,
+            container=gate.target.cluster.container,
+            use=gate.target.model,
+            desired=gate.desired,
+            image=image,
+            planned=planned,
+            snapshot=snapshot,
+        )
+    )
 
-    container = workload.template.container(gate.target.cluster.container)
-    reference = container.image if container else ""
-    facts = read_image(reference, gate.target.registry)
-    gate.judge(image_verdict(facts, reference=reference, platforms=platforms))
+
+@pytest.mark.criterion("IMG-1")
+def test_image_exists_for_the_nodes(
+    gate: Gate, reference: str, image: ImageFacts | ImageUnread, platforms: frozenset[str]
+) -> None:
+    """The image is in its registry, for the nodes' platform, and named by digest."""
+    gate.judge(image_verdict(image, reference=reference, platforms=platforms))
 
 
 @pytest.mark.criterion("MET-0")

@@ -38,6 +38,10 @@ ELSEWHERE: Mapping[str, frozenset[Cause]] = {
             Cause.CONFIG_UNKNOWN_KEY,
             Cause.MEMORY_DOES_NOT_FIT,
             Cause.MEMORY_REQUEST_TOO_SMALL,
+            Cause.STORAGE_DISK_TOO_SMALL,
+            Cause.STORAGE_DISK_NOT_REQUESTED,
+            Cause.STORAGE_MODEL_IN_LAYER,
+            Cause.STORAGE_VOLUME_TOO_SMALL,
             *(cause for cause in Cause if cause.value.startswith("plan.")),
         }
     ),

@@ -11,7 +11,16 @@ from typing import Literal
 from gate.readers import fields
 from gate.readers.fields import Raw
 from gate.readers.quantity import millicores, whole
-from gate.records import ContainerPort, ContainerSpec, EnvVar, PodSpec, Probe, Resources, VolumeSource
+from gate.records import (
+    ContainerPort,
+    ContainerSpec,
+    EnvVar,
+    PodSpec,
+    Probe,
+    Resources,
+    VolumeMount,
+    VolumeSource,
+)
 
 _PROBE_KINDS: tuple[tuple[str, Literal["http", "tcp", "exec", "grpc"]], ...] = (
     ("httpGet", "http"),
@@ -81,6 +90,15 @@ def _container(raw: Raw, *, init: bool) -> ContainerSpec:
             )
             for port in fields.children(raw, "ports")
         ),
+        mounts=tuple(
+            VolumeMount(
+                volume=fields.text(mount, "name"),
+                path=fields.text(mount, "mountPath"),
+                read_only=fields.flag(mount, "readOnly") or False,
+            )
+            for mount in fields.children(raw, "volumeMounts")
+        ),
+        read_only_root=fields.flag(raw, "securityContext", "readOnlyRootFilesystem") or False,
         startup=_probe(fields.child(raw, "startupProbe")),
         liveness=_probe(fields.child(raw, "livenessProbe")),
         readiness=_probe(fields.child(raw, "readinessProbe")),
@@ -128,7 +146,11 @@ def _probe(raw: Raw) -> Probe | None:
 def _volume(raw: Raw) -> VolumeSource:
     kind = next((key for key in raw if key != "name"), "emptyDir")
     return VolumeSource(
-        name=fields.text(raw, "name"), kind=kind, reference=fields.text(raw, kind, _REFERENCES.get(kind, "name"))
+        name=fields.text(raw, "name"),
+        kind=kind,
+        reference=fields.text(raw, kind, _REFERENCES.get(kind, "name")),
+        size_limit_bytes=whole(fields.at(raw, kind, "sizeLimit")),
+        in_memory=fields.text(raw, kind, "medium") == "Memory",
     )
 
 

@@ -14,7 +14,7 @@ from gate.records.pods import ContainerState, ContainerStatus, Pod, PodUsage
 from gate.records.snapshot import ClusterIdentity, Desired, Event, Snapshot, Unreadable
 from gate.records.soak import Asked, Cost, PodSample, SoakPlan, SoakSample
 from gate.records.sources import ImageFacts, ImageUnread, ModelFacts, Setting, SettingsSchema
-from gate.records.templates import ContainerPort, ContainerSpec, EnvVar, PodSpec, Probe, VolumeSource
+from gate.records.templates import ContainerPort, ContainerSpec, EnvVar, PodSpec, Probe, VolumeMount, VolumeSource
 from gate.records.workloads import Deployment, Hpa, ReplicaSet
 
 __all__ = [
@@ -64,5 +64,6 @@ __all__ = [
     "StorageClass",
     "Taint",
     "Unreadable",
+    "VolumeMount",
     "VolumeSource",
 ]

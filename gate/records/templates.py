@@ -45,11 +45,25 @@ class Probe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeSource:
-    """A pod's volume: its kind (``emptyDir``, ``persistentVolumeClaim``, ``configMap`` ...) and what it refers to."""
+    """A pod's volume: its kind (``emptyDir``, ``persistentVolumeClaim``, ``configMap`` ...) and what it refers to.
+
+    ``size_limit_bytes`` and ``in_memory`` (medium Memory) are an emptyDir's.
+    """
 
     name: str
     kind: str
     reference: str = ""
+    size_limit_bytes: int | None = None
+    in_memory: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeMount:
+    """Where a container sees a volume of its pod."""
+
+    volume: str
+    path: str
+    read_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +78,15 @@ class ContainerSpec:
     limits: Resources = UNSTATED
     env: tuple[EnvVar, ...] = ()
     ports: tuple[ContainerPort, ...] = ()
+    mounts: tuple[VolumeMount, ...] = ()
+    read_only_root: bool = False
     startup: Probe | None = None
     liveness: Probe | None = None
     readiness: Probe | None = None
+
+    def value_of(self, key: str) -> str | None:
+        """Return what an environment variable is set to, None where it is not or its value stands elsewhere."""
+        return next((each.value for each in self.env if each.name == key), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +109,10 @@ class PodSpec:
     def container(self, name: str) -> ContainerSpec | None:
         """Return the container of that name, init containers included."""
         return next((each for each in self.containers if each.name == name), None)
+
+    def volume(self, name: str) -> VolumeSource | None:
+        """Return the volume of that name."""
+        return next((each for each in self.volumes if each.name == name), None)
 
     @property
     def requested(self) -> Resources:

@@ -107,7 +107,7 @@ def _lack(short: Shortage) -> str:
 
 def _as_planned(workload: Deployment, hpa: Hpa | None, planned: Planned) -> Verdict:
     ask = workload.template.requested
-    at = pace(workload, _replicas(workload, hpa, None))
+    at = pace(workload, replicas_kept(workload, hpa, None))
     try:
         of = instance(planned.nodes.instance_type)
     except UnknownInstanceTypeError as error:
@@ -173,7 +173,7 @@ def _suggestion(ask: Resources, at: Pace, planned: Planned) -> str:
 
 def _on_cluster(workload: Deployment, hpa: Hpa | None, snapshot: Snapshot) -> Verdict:
     ask = workload.template.requested
-    at = pace(workload, _replicas(workload, hpa, snapshot))
+    at = pace(workload, replicas_kept(workload, hpa, snapshot))
     unread = snapshot.unread("nodes")
     if unread is not None or any(node.requested is None for node in snapshot.nodes):
         return _unknown(workload, at, snapshot)
@@ -240,7 +240,7 @@ def _stuck(outcome: Outcome, at: Pace, workload: Deployment, evidence: tuple[Evi
     )
 
 
-def _replicas(workload: Deployment, hpa: Hpa | None, snapshot: Snapshot | None) -> int:
+def replicas_kept(workload: Deployment, hpa: Hpa | None, snapshot: Snapshot | None) -> int:
     """Return how many replicas an update would have to keep: what runs now, at least the HPA's minimum.
 
     Without an HPA it is what the manifest says; a Deployment that says nothing gets 1 from the API server.

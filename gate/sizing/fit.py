@@ -23,7 +23,8 @@ from gate.verdict import Evidence, Finding, Status, Verdict, judged, passed
 #: A suggested request or limit is a round number a person would write.
 ROUND_MIB = 64
 
-_TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
+#: What the service reads as true (pydantic, "Booleans").
+TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,10 +85,10 @@ def claim_of(model: ModelFacts, template: PodSpec, container: ContainerSpec, use
     """
     need = memory_need(
         model,
-        engine=_run_by(container, use).engine,
+        engine=run_by(container, use).engine,
         context_tokens=_number(container, "LLM_CONTEXT_TOKENS", use.context_tokens),
         parallel=_number(container, "LLM_PARALLEL", use.parallel),
-        mapped=(_value(container, "LLM_MMAP") or "").lower() in _TRUE,
+        mapped=(container.value_of("LLM_MMAP") or "").lower() in TRUE,
     )
     requested = template.requested
     own = container.requests.memory_bytes or 0
@@ -96,18 +97,14 @@ def claim_of(model: ModelFacts, template: PodSpec, container: ContainerSpec, use
     return Claim(model=model, container=container, need=need, others_bytes=others, ask=ask)
 
 
-def _run_by(container: ContainerSpec, use: Model) -> Model:
+def run_by(container: ContainerSpec, use: Model) -> Model:
     """Return the target's figures with the engine that the environment chooses; an unknown one is CFG-1's to name."""
-    engine = _value(container, "LLM_ENGINE")
+    engine = container.value_of("LLM_ENGINE")
     return use.model_copy(update={"engine": cast("Engine", engine)}) if engine in get_args(Engine) else use
 
 
-def _value(container: ContainerSpec, key: str) -> str | None:
-    return next((each.value for each in container.env if each.name == key), None)
-
-
 def _number(container: ContainerSpec, key: str, otherwise: int) -> int:
-    value = _value(container, key)
+    value = container.value_of(key)
     return int(value) if value is not None and value.isdecimal() else otherwise
 
 
@@ -137,7 +134,7 @@ def memory_verdict(
     if spec is None:
         names = [each.name for each in workload.template.containers]
         raise LookupError(f"Deployment/{workload.name} has no container {container!r}; it has {names}")
-    use = _run_by(spec, use)
+    use = run_by(spec, use)
     claim = claim_of(model, workload.template, spec, use)
     findings = list(_limit_findings(claim, workload))
     if snapshot is not None and snapshot.unread("nodes") is None:

@@ -139,15 +139,19 @@ def allocatable_at_least(of: InstanceType, volume_gib: int) -> Resources:
     return _allocatable(of, volume_gib, max(of.assumed_overhead_mib, of.overhead_mib or 0))
 
 
+def allocatable_storage_bytes(volume_gib: int) -> int:
+    """Return the bytes of ephemeral storage that EKS offers on a root volume of so many GiB, whatever the type."""
+    volume_bytes = volume_gib * GIB - BOOT_PARTITIONS_BYTES
+    return max(volume_bytes - int(volume_bytes * EVICTION_NODEFS_SHARE) - KUBE_RESERVED_STORAGE_BYTES, 0)
+
+
 def _allocatable(of: InstanceType, volume_gib: int, overhead_mib: int) -> Resources:
     # The memory formula takes the network's figure even where the pod cap is lower (same file as the constants).
     kube_reserved_mib = KUBE_RESERVED_MIB + KUBE_RESERVED_MIB_PER_POD * of.eni_max_pods
-    volume_bytes = volume_gib * GIB - BOOT_PARTITIONS_BYTES
-    storage_bytes = volume_bytes - int(volume_bytes * EVICTION_NODEFS_SHARE) - KUBE_RESERVED_STORAGE_BYTES
     return Resources(
         cpu_m=of.vcpus * 1000 - _reserved_cpu_m(of.vcpus),
         memory_bytes=(of.memory_mib - overhead_mib - kube_reserved_mib - EVICTION_MIB) * MIB,
-        ephemeral_storage_bytes=max(storage_bytes, 0),
+        ephemeral_storage_bytes=allocatable_storage_bytes(volume_gib),
         pods=of.max_pods,
     )
 

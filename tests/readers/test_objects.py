@@ -8,7 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gate.readers import objects, surroundings
-from gate.records import Claim, ContainerState, Endpoint, EnvVar, Owner, Probe, Resources, ServicePort, Taint
+from gate.records import (
+    Claim,
+    ContainerState,
+    Endpoint,
+    EnvVar,
+    Owner,
+    Probe,
+    Resources,
+    ServicePort,
+    Taint,
+    VolumeMount,
+    VolumeSource,
+)
 
 RECORDED = Path(__file__).parent / "recorded"
 
@@ -53,6 +65,33 @@ def test_container_environment_keeps_sources_and_never_a_secrets_value() -> None
         EnvVar(name="NODE", source="fieldRef spec.nodeName"),
         EnvVar(name="EMPTY", value=""),
         EnvVar(name="*", source="configMapRef chat-api-settings"),
+    )
+
+
+def test_container_mounts_and_volumes_keep_what_sizing_asks() -> None:
+    """Where a volume is seen, whether it may be written, how large an emptyDir may get and whether it is memory."""
+    container = {
+        **CONTAINER,
+        "volumeMounts": [{"name": "models", "mountPath": "/models", "readOnly": True}, {"name": "tmp"}],
+        "securityContext": {"readOnlyRootFilesystem": True},
+    }
+    volumes = [
+        {"name": "models", "emptyDir": {"sizeLimit": "4Gi"}},
+        {"name": "tmp", "emptyDir": {"medium": "Memory"}},
+        {"name": "cache", "persistentVolumeClaim": {"claimName": "chat-api-model-cache"}},
+    ]
+    raw = {"spec": {"template": {"spec": {"containers": [container], "volumes": volumes}}}}
+    template = objects.deployment(raw).template
+    spec = template.containers[0]
+    assert spec.mounts == (
+        VolumeMount(volume="models", path="/models", read_only=True),
+        VolumeMount(volume="tmp", path=""),
+    )
+    assert spec.read_only_root
+    assert template.volumes == (
+        VolumeSource(name="models", kind="emptyDir", size_limit_bytes=4_294_967_296),
+        VolumeSource(name="tmp", kind="emptyDir", in_memory=True),
+        VolumeSource(name="cache", kind="persistentVolumeClaim", reference="chat-api-model-cache"),
     )
 
 
