@@ -13,8 +13,7 @@ def bench(gate: Gate) -> Bench:
     target = gate.target
     planned = target.desired.plan is not None and (gate.root / target.desired.plan).is_file()
     declaring = gate.desired if planned else gate.deployed
-    deployment = declaring.deployment(target.cluster.deployment)
-    declared = deployment.template.container(target.cluster.container) if deployment else None
+    declared = declaring.container(target.cluster.deployment, target.cluster.container)
     image = gate.image or (declared.image if declared else None)
     if image is None or target.container is None:
         raise NotFound(f"no image to run: name one with --image, or a deployment in {target.desired.manifests}")

@@ -151,18 +151,13 @@ def expected_after(gate: Gate, way: Way) -> ReplicaSet | None:
         return previous_replica_set(snapshot, deployment)
     current = newest_replica_set(snapshot, deployment)
     spec = current.template.container(cluster.container) if current else None
-    if current is None or spec is None or mode_of(spec.env) in {None, MOCK}:
+    if current is None or spec is None or spec.value_of(MODE_SETTING) in {None, MOCK}:
         return None
     env = tuple(EnvVar(name=MODE_SETTING, value=MOCK) if each.name == MODE_SETTING else each for each in spec.env)
     containers = tuple(
         replace(each, env=env) if each.name == cluster.container else each for each in current.template.containers
     )
     return replace(current, template=replace(current.template, containers=containers))
-
-
-def mode_of(env: Sequence[EnvVar]) -> str | None:
-    """Return the LLM_MODE among a container's variables."""
-    return next((each.value for each in env if each.name == MODE_SETTING), None)
 
 
 def _refuse_waiting_plan(gate: Gate) -> None:
@@ -184,7 +179,7 @@ def _image_and_mode(revision: ReplicaSet, container: str) -> tuple[str, ...]:
     spec = revision.template.container(container)
     if spec is None:
         raise DrillRefused(f"replicaset/{revision.name} has no container {container} whose image could be deployed")
-    mode = mode_of(spec.env)
+    mode = spec.value_of(MODE_SETTING)
     return (spec.image, *(("--llm-mode", mode) if mode else ()))
 
 

@@ -131,8 +131,7 @@ class Gate:
             ReadError: the registry could not be read.
         """
         cluster = self.target.cluster
-        deployment = desired.deployment(cluster.deployment)
-        container = deployment.template.container(cluster.container) if deployment else None
+        container = desired.container(cluster.deployment, cluster.container)
         if container is None:
             return IntendedImage(None, None, f"{desired.source}: no container {cluster.container}")
         _, pinned, digest = container.image.partition("@")
@@ -360,8 +359,7 @@ def header_of(
     """Return the report's header: what was judged, where, with which settings."""
     target, snapshot = gate.target, gate.known_snapshot
     cluster = snapshot.cluster if snapshot else None
-    deployment = snapshot.deployment(target.cluster.deployment) if snapshot else None
-    container = deployment.template.container(target.cluster.container) if deployment else None
+    container = snapshot.container(target.cluster.deployment, target.cluster.container) if snapshot else None
     version, revision = provenance()
     return Header(
         target=target.name,

@@ -10,7 +10,7 @@ from gate.deploying import Change
 from gate.plan.parse import PlanError, parse_plan
 from gate.readers.errors import Malformed, masked
 from gate.readers.manifests import read_plan
-from gate.records import ContainerSpec, Deployment, Snapshot
+from gate.records import ContainerSpec, Snapshot
 from gate.report.deploys import Deploy, Judged, Planned
 from gate.report.environment import node_types, shown_environment
 from gate.report.provenance import provenance
@@ -62,7 +62,8 @@ def deploy_record(
         report: folder of the full report.
     """
     snapshot = gate.known_snapshot
-    deployment, spec = _deployment(gate, snapshot), _container(gate, snapshot)
+    deployment = snapshot.deployment(gate.target.cluster.deployment) if snapshot else None
+    spec = _container(gate, snapshot) if snapshot else None
     nodes = node_types(snapshot.nodes) if snapshot else {}
     cost = monthly_cost(nodes)
     version, revision = provenance()
@@ -101,10 +102,5 @@ def deploy_record(
     )
 
 
-def _deployment(gate: Gate, snapshot: Snapshot | None) -> Deployment | None:
-    return snapshot.deployment(gate.target.cluster.deployment) if snapshot else None
-
-
-def _container(gate: Gate, snapshot: Snapshot | None) -> ContainerSpec | None:
-    deployment = _deployment(gate, snapshot)
-    return deployment.template.container(gate.target.cluster.container) if deployment else None
+def _container(gate: Gate, snapshot: Snapshot) -> ContainerSpec | None:
+    return snapshot.container(gate.target.cluster.deployment, gate.target.cluster.container)

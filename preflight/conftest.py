@@ -105,8 +105,7 @@ def image(gate: Gate, reference: str) -> ImageFacts | ImageUnread | None:
 @pytest.fixture(scope="session")
 def running_reference(gate: Gate) -> str | None:
     """The image that runs now, None where none does."""
-    found = gate.snapshot().deployment(gate.target.cluster.deployment)
-    container = found.template.container(gate.target.cluster.container) if found else None
+    container = gate.snapshot().container(gate.target.cluster.deployment, gate.target.cluster.container)
     return container.image if container else None
 
 

@@ -16,6 +16,7 @@ from gate.diagnosis.exchanges import (
     answer_evidence,
     asked,
     exchange_evidence,
+    no_ready_pod,
     outcome,
     pod_of,
     refusal,
@@ -62,7 +63,7 @@ def model_verdict(
     known = [each for each in answers if was_asked(each.reply)]
     good = [each for each in known if each.reply.status == OK and _words(each)]
     findings = [
-        *_nobody(pods, expected_model),
+        *no_ready_pod(pods, f"that could answer with {expected_model}"),
         *identity_findings(declared, expected_model, expected_sha256),
         *mode_findings(good, expected_model),
         *_failed(known),
@@ -87,20 +88,6 @@ def _pass(declared: Sequence[Identity], good: Sequence[Answer], expected: str, p
         f"{count(len(pods), 'pod')} declared {expected} and gave {count(len(good), 'answer')} that differ by question "
         "and by patient and take the time of their tokens.",
         [*(declaration_evidence(each) for each in declared), texts, *timing_evidence(good)],
-    )
-
-
-def _nobody(pods: Sequence[str], expected: str) -> tuple[Finding, ...]:
-    if pods:
-        return ()
-    return (
-        Finding(
-            Status.FAIL,
-            Cause.ENDPOINTS_NOT_READY,
-            f"There is no ready pod that could answer with {expected}.",
-            (Evidence("Deployment", "ready pods", "none"),),
-            "See POD-1 for why no pod is ready, then run acceptance again.",
-        ),
     )
 
 

@@ -22,6 +22,21 @@ _GATE_TROUBLE = {"forbidden": Cause.GATE_FORBIDDEN, "unreachable": Cause.GATE_UN
 _POD = "pod/"
 
 
+def no_ready_pod(pods: Sequence[str], wanted: str) -> tuple[Finding, ...]:
+    """Return what is wrong where nobody could be asked; nothing where there is a pod.
+
+    Args:
+        pods: names of the ready pods.
+        wanted: for what, as the end of "there is no ready pod".
+    """
+    if pods:
+        return ()
+    reason = f"There is no ready pod {wanted}."
+    seen = (Evidence("Deployment", "ready pods", "none"),)
+    remedy = "See POD-1 for why no pod is ready, then run acceptance again."
+    return (Finding(Status.FAIL, Cause.ENDPOINTS_NOT_READY, reason, seen, remedy),)
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """What a failed request means: its cause, and what to do."""

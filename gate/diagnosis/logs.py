@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gate.causes import Cause
-from gate.diagnosis.exchanges import OK, exchange_evidence, outcome, pod_of, unasked_findings, was_asked
+from gate.diagnosis.exchanges import OK, exchange_evidence, no_ready_pod, outcome, pod_of, unasked_findings, was_asked
 from gate.diagnosis.log_patterns import DEPENDENCY, PATTERNS, Pattern
 from gate.diagnosis.wording import count, names
 from gate.records import Identity, LogTail
@@ -81,7 +81,7 @@ def log_verdict(
     hits = [hit for tail in current for hit in _hits(tail)]
     crashes = [hit for tail in tails if tail.previous for hit in _hits(tail) if hit.pattern is not None]
     findings = [
-        *_nobody(pods),
+        *no_ready_pod(pods, "whose log could be read"),
         *_grouped([hit for hit in crashes if hit.tail.pod not in loaded], Status.FAIL, "before it crashed", namespace),
         *_grouped(hits, Status.FAIL, "", namespace),
         *(finding for tail in current for finding in _without_patient_api(tail, namespace)),
@@ -118,20 +118,6 @@ def _summary(tail: LogTail) -> str:
     else:
         said = f'"{LOADED_LINE}" not in it' + (" (older lines are cut off)" if tail.truncated else " (rotated away?)")
     return f"{count(len(tail.lines), 'line')}, {said}"
-
-
-def _nobody(pods: Sequence[str]) -> tuple[Finding, ...]:
-    if pods:
-        return ()
-    return (
-        Finding(
-            Status.FAIL,
-            Cause.ENDPOINTS_NOT_READY,
-            "There is no ready pod whose log could be read.",
-            (Evidence("Deployment", "ready pods", "none"),),
-            "See POD-1 for why no pod is ready, then run acceptance again.",
-        ),
-    )
 
 
 # --- Reading lines ----------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gate.causes import Cause
-from gate.diagnosis.exchanges import unasked_findings
+from gate.diagnosis.exchanges import no_ready_pod, unasked_findings
 from gate.diagnosis.wording import count, names
 from gate.records import Answer, LogTail, PatientRecord, PatientRecords
 from gate.sensitive import CREDENTIALS, MRN, SSN
@@ -255,15 +255,7 @@ def _read(tail: LogTail, namespace: str) -> str:
 
 def _unread(tails: Sequence[LogTail], pods: Sequence[str], namespace: str) -> list[Finding]:
     if not pods:
-        return [
-            Finding(
-                Status.FAIL,
-                Cause.ENDPOINTS_NOT_READY,
-                "There is no ready pod whose log could be read.",
-                (Evidence("Deployment", "ready pods", "none"),),
-                "See POD-1 for why no pod is ready, then run acceptance again.",
-            )
-        ]
+        return list(no_ready_pod(pods, "whose log could be read"))
     spoke = {each.pod for each in tails if each.lines and not each.previous}
     mute = [each for each in pods if each not in spoke]
     if not mute:

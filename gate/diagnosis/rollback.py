@@ -99,7 +99,7 @@ def no_way(snapshot: Snapshot, target: Target, way: Way, criterion: str = CRITER
 
 def _mode(deployment: Deployment, target: Target) -> str | None:
     spec = deployment.template.container(target.cluster.container)
-    return next((each.value for each in spec.env if each.name == MODE_SETTING), None) if spec else None
+    return spec.value_of(MODE_SETTING) if spec else None
 
 
 def no_way_back(deployment: str, revision: int | None, criterion: str = CRITERION) -> Verdict:

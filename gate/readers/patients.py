@@ -44,9 +44,8 @@ def patient_api(snapshot: Snapshot, *, deployment: str, container: str) -> Patie
         Unreachable: no pod stands ready behind that Service.
         Denied: the Services may not be read.
     """
-    found = snapshot.deployment(deployment)
-    spec = found.template.container(container) if found else None
-    address = next((each.value for each in spec.env if each.name == ADDRESS), None) if spec else None
+    spec = snapshot.container(deployment, container)
+    address = spec.value_of(ADDRESS) if spec else None
     if not address:
         raise NotFound(f"Deployment/{deployment} states no {ADDRESS} to read the test patients' records from")
     unread = snapshot.unread("services")

@@ -9,6 +9,7 @@ from typing import Literal, TypeVar
 from gate.records.network import Endpoint, Service
 from gate.records.nodes import Claim, Node, Quota, StorageClass
 from gate.records.pods import Pod, PodUsage
+from gate.records.templates import ContainerSpec
 from gate.records.workloads import Deployment, Hpa, ReplicaSet
 
 Owned = TypeVar("Owned", Pod, ReplicaSet)
@@ -65,6 +66,11 @@ class AppObjects:
     def deployment(self, name: str) -> Deployment | None:
         """Return the Deployment of that name."""
         return next((each for each in self.deployments if each.name == name), None)
+
+    def container(self, deployment: str, name: str) -> ContainerSpec | None:
+        """Return the container of that name in the Deployment's template."""
+        found = self.deployment(deployment)
+        return found.template.container(name) if found else None
 
     def service(self, name: str) -> Service | None:
         """Return the Service of that name."""

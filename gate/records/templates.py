@@ -84,9 +84,12 @@ class ContainerSpec:
     liveness: Probe | None = None
     readiness: Probe | None = None
 
-    def value_of(self, key: str) -> str | None:
-        """Return what an environment variable is set to, None where it is not or its value stands elsewhere."""
-        return next((each.value for each in self.env if each.name == key), None)
+    def value_of(self, variable: str) -> str | None:
+        """Return what the container's environment says, None where it says nothing or refers to a Secret or ConfigMap.
+
+        Of a name that stands there twice, the last one counts (k8s.io/api/core/v1, Container.env).
+        """
+        return next((each.value for each in reversed(self.env) if each.name == variable), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What a Snapshot answers from its indexes is what a look at everything would answer."""
+"""What a Snapshot answers from its indexes is what a look at everything would answer; and what a container is told."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gate.records import Owner, Snapshot
+from gate.records import EnvVar, Owner, Snapshot
 from tests.diagnosis import factories as make
 
 NAMES = ("a", "b", "c", "")
@@ -76,3 +76,13 @@ def test_indexes_of_a_changed_snapshot_are_its_own() -> None:
     snapshot = make.healthy_snapshot()
     assert snapshot.pods_owned_by(make.owner().uid)
     assert make.rollout_snapshot().pods_owned_by(make.owner().uid) == ()
+
+
+def test_variable_that_stands_twice_means_the_last() -> None:
+    """As the kubelet does it; a reference to a Secret says nothing that could be read."""
+    twice = (EnvVar(name="LLM_MODE", value="mock"), EnvVar(name="LLM_MODE", value="SmolLM2-135M-Instruct"))
+    secret = EnvVar(name="HF_TOKEN", source="secretKeyRef hub/token")
+    container = make.container_spec(env=(*twice, secret))
+    assert container.value_of("LLM_MODE") == "SmolLM2-135M-Instruct"
+    assert container.value_of("HF_TOKEN") is None
+    assert container.value_of("MAX_TOKENS") is None

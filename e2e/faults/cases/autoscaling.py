@@ -1,5 +1,7 @@
 """Autoscalers that cannot work, and one that is stuck."""
 
+from functools import partial
+
 from e2e.faults.app import App
 from e2e.faults.case import WITHIN_S, Act, Case, Change, nothing, without
 from e2e.faults.conditions import Look, hpa, ready
@@ -109,75 +111,56 @@ def metrics_api(*, served: bool) -> Act:
     return act
 
 
+#: Told with the figures of the pods, which fresh ones do not have at once.
+scales = partial(Case, criterion="HPA-1", model=True, waited_s=FIGURES_S, within_s=FIGURES_S + WITHIN_S)
+
 CASES = (
-    Case(
+    scales(
         name="hpa-missing",
         fault=without("HorizontalPodAutoscaler", "chat-api"),
         near_miss=nothing,
         terminal_when=ready(),
-        waited_s=FIGURES_S,
-        within_s=FIGURES_S + WITHIN_S,
-        criterion="HPA-1",
-        model=True,
         cause=Cause.HPA_NOT_FOUND,
     ),
-    Case(
+    scales(
         name="hpa-without-cpu-request",
         incidents=(18,),
         fault=cpu(),
         near_miss=cpu(limit="100m"),
         terminal_when=ready(),
-        waited_s=FIGURES_S,
-        within_s=FIGURES_S + WITHIN_S,
-        criterion="HPA-1",
-        model=True,
         cause=Cause.HPA_NO_CPU_REQUEST,
     ),
-    Case(
+    scales(
         name="hpa-scales-at-another-target",
         fault=hpa_target(90),
         near_miss=hpa_target(60),
         terminal_when=ready(),
-        waited_s=FIGURES_S,
-        within_s=FIGURES_S + WITHIN_S,
-        criterion="HPA-1",
-        model=True,
         cause=Cause.HPA_WRONG_TARGET,
     ),
-    Case(
+    scales(
         name="hpa-scales-another-deployment",
         fault=hpa_scales("chat"),
         near_miss=hpa_scales("chat-api"),
         terminal_when=ready(),
-        waited_s=FIGURES_S,
-        within_s=FIGURES_S + WITHIN_S,
-        criterion="HPA-1",
-        model=True,
         cause=Cause.HPA_WRONG_TARGET,
     ),
-    Case(
+    scales(
         name="hpa-measures-another-container",
         fault=hpa_measures("sidecar"),
         near_miss=hpa_measures("chat-api"),
         terminal_when=hpa("ScalingActive"),
         waited_s=METRICS_LAG_S,
         within_s=METRICS_LAG_S + WITHIN_S,
-        criterion="HPA-1",
-        model=True,
         cause=Cause.HPA_NO_METRICS,
     ),
-    Case(
+    scales(
         name="hpa-scales-an-unknown-api",
         fault=hpa_scales_api("extensions/v1beta1"),
         near_miss=hpa_scales_api("apps/v1"),
         terminal_when=hpa("AbleToScale"),
-        waited_s=FIGURES_S,
-        within_s=FIGURES_S + WITHIN_S,
-        criterion="HPA-1",
-        model=True,
         cause=Cause.HPA_CANNOT_SCALE,
     ),
-    Case(
+    scales(
         name="hpa-at-maximum-while-idle",
         incidents=(19,),
         first=hpa_between(2, 2),
@@ -186,13 +169,9 @@ CASES = (
         near_miss=hpa_between(1, 3, down=False),
         near_act=both_up,
         terminal_when=is_idle_at_maximum,
-        waited_s=FIGURES_S,
-        within_s=FIGURES_S + WITHIN_S,
-        criterion="HPA-1",
-        model=True,
         cause=Cause.HPA_AT_MAXIMUM,
     ),
-    Case(
+    scales(
         name="metrics-api-missing",
         incidents=(18,),
         first=nothing,
@@ -202,10 +181,6 @@ CASES = (
         near_act=metrics_api(served=True),
         undo=metrics_api(served=True),
         terminal_when=ready(),
-        waited_s=FIGURES_S,
-        within_s=FIGURES_S + WITHIN_S,
-        criterion="HPA-1",
-        model=True,
         alone=True,
         cause=Cause.METRICS_API_MISSING,
     ),

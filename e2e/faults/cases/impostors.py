@@ -5,7 +5,7 @@ pod is no fault.
 """
 
 from copy import deepcopy
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from e2e.faults import impostor, other_architecture
@@ -72,141 +72,102 @@ def architecture(name: str) -> Change:
     return change
 
 
+#: What answers is LLM-1's business and shows at once; what the answers are worth is QLT-1's, after the figures.
+answers = partial(Case, criterion="LLM-1", model=True, near_miss=behind(), terminal_when=ready())
+quality = partial(
+    Case,
+    criterion="QLT-1",
+    model=True,
+    terminal_when=ready(),
+    waited_s=FIGURES_S,
+    within_s=FIGURES_S + ASKING_S,
+)
+logged = partial(Case, terminal_when=ready(), within_s=ASKING_S)
+
 CASES = (
-    Case(
+    answers(
         name="canned-text",
         fault=behind("canned"),
-        near_miss=behind(),
-        terminal_when=ready(),
-        criterion="LLM-1",
         cause=Cause.MODEL_CANNED,
-        model=True,
     ),
-    Case(
+    answers(
         name="canned-text-behind-sleeps",
         fault=behind("canned", sleep=True),
-        near_miss=behind(),
-        terminal_when=ready(),
-        criterion="LLM-1",
         cause=Cause.MODEL_CANNED,
-        model=True,
     ),
-    Case(
+    answers(
         name="template-echoes-question",
         fault=behind("echo"),
-        near_miss=behind(),
-        terminal_when=ready(),
-        criterion="LLM-1",
         cause=Cause.MODEL_CANNED,
-        model=True,
     ),
-    Case(
+    answers(
         name="template-echoes-behind-sleeps",
         fault=behind("echo", sleep=True),
-        near_miss=behind(),
-        terminal_when=ready(),
-        criterion="LLM-1",
         cause=Cause.MODEL_CANNED,
-        model=True,
     ),
-    Case(
+    answers(
         name="another-model-answers",
         fault=behind(),
-        near_miss=behind(),
         expects="Qwen3-4B-Thinking-2507",
-        terminal_when=ready(),
-        criterion="LLM-1",
         cause=Cause.MODEL_WRONG,
-        model=True,
     ),
-    Case(
+    answers(
         name="another-file-of-that-name",
         fault=behind("other-file"),
-        near_miss=behind(),
-        terminal_when=ready(),
-        criterion="LLM-1",
         cause=Cause.MODEL_WRONG,
-        model=True,
     ),
-    Case(
+    answers(
         name="answers-without-a-word",
         incidents=(28,),
         fault=behind("wordless"),
-        near_miss=behind(),
-        terminal_when=ready(),
-        criterion="LLM-1",
         cause=Cause.MODEL_THINKING_UNFINISHED,
-        model=True,
     ),
-    Case(
+    quality(
         name="thoughts-leak",
         fault=behind("thoughts"),
         near_miss=behind(),
-        terminal_when=ready(),
-        waited_s=FIGURES_S,
-        within_s=FIGURES_S + ASKING_S,
-        criterion="QLT-1",
         cause=Cause.MODEL_THOUGHT_LEAKED,
-        model=True,
     ),
-    Case(
+    quality(
         name="another-patients-record",
         fault=behind("other-patient"),
         near_miss=behind(),
-        terminal_when=ready(),
-        waited_s=FIGURES_S,
-        within_s=FIGURES_S + ASKING_S,
-        criterion="QLT-1",
         cause=Cause.MODEL_DIAGNOSIS_MISSING,
-        model=True,
     ),
-    Case(
+    quality(
         name="answers-cut-in-the-middle",
         fault=env(MAX_TOKENS="5"),
         near_miss=env(MAX_TOKENS="96"),
-        terminal_when=ready(),
-        waited_s=FIGURES_S,
-        within_s=FIGURES_S + ASKING_S,
-        criterion="QLT-1",
         cause=Cause.MODEL_CUT_SHORT,
-        model=True,
     ),
-    Case(
+    logged(
         name="errors-in-the-log",
         fault=behind(log='{"level": "error", "event": "cache.write_failed"}'),
         near_miss=behind(log='{"level": "warning", "event": "no error: the cache was written at the second try"}'),
-        terminal_when=ready(),
-        within_s=ASKING_S,
         criterion="LOG-1",
         cause=Cause.LOG_ERRORS,
     ),
-    Case(
+    logged(
         name="refusals-in-the-log",
         incidents=(13,),
         fault=env(DB_API_BASE_URL="http://patient-api-service:80"),
         near_miss=env(DB_API_BASE_URL="http://patient-api-service:8001/"),
-        terminal_when=ready(),
-        within_s=ASKING_S,
         criterion="LOG-1",
         cause=Cause.DEPENDENCY_UNREACHABLE,
     ),
-    Case(
+    logged(
         name="patient-text-in-the-log",
         incidents=(20,),
         fault=behind(log='{"level": "info", "event": "asked", "text": "$mrn: $query"}'),
         near_miss=behind(log=DISCREET),
-        terminal_when=ready(),
-        within_s=ASKING_S,
         criterion="LOG-2",
         cause=Cause.LOG_PATIENT_DATA,
         quick=True,
     ),
-    Case(
+    logged(
         name="token-in-the-log",
         fault=behind(log="downloading with token $token"),
         near_miss=behind(log="hf_hub_download: token is set, revision $digest, max_tokens=64"),
-        terminal_when=ready(),
-        within_s=ASKING_S,
         criterion="LOG-2",
         cause=Cause.LOG_SECRET,
     ),
