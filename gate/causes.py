@@ -111,6 +111,7 @@ class Cause(StrEnum):
     PROBE_LIVENESS_KILLED = "probe.liveness_killed"
     PROBE_READINESS_FAILING = "probe.readiness_failing"
     PROBE_READY_WITHOUT_MODEL = "probe.ready_without_model"
+    PROBE_TIMEOUT_TOO_LONG = "probe.timeout_too_long"
 
     # Storage
     STORAGE_CLASS_NOT_FOUND = "storage.class_not_found"

@@ -16,12 +16,14 @@ from gate.plan.parse import Plan, parse_plan
 from gate.readers.errors import Malformed, NotFound
 from gate.readers.manifests import read_plan
 from gate.readers.models import MODELS, SETTINGS, model_facts, settings_schema
-from gate.records import Deployment, Hpa, ImageFacts, ImageUnread, ModelFacts, SettingsSchema, Snapshot
+from gate.records import Deployment, Hpa, ImageFacts, ImageUnread, ModelFacts, SettingsSchema, Snapshot, StartTime
 from gate.report.deploys import FOLDER, read_deploys
 from gate.report.run import ReportError
 from gate.sizing import offers
+from gate.sizing.disk import model_cache
 from gate.sizing.instances import UnknownInstanceTypeError, instance
 from gate.sizing.offers import Planned, closed_to
+from gate.sizing.starting import start_time
 
 #: What terraform reads from an environment's folder and from the modules below the same root.
 CONFIGURATION = ("*.tf", "*.tfvars", "*.tftpl")
@@ -100,6 +102,22 @@ def reference(gate: Gate, workload: Deployment) -> str:
 def image(gate: Gate, reference: str) -> ImageFacts | ImageUnread | None:
     """What the registry says about that image, None where the target has no registry."""
     return _described(gate, reference)
+
+
+@pytest.fixture(scope="session")
+def start(
+    gate: Gate, model: ModelFacts, workload: Deployment, planned: Planned | None, snapshot: Snapshot | None
+) -> StartTime:
+    """How long the container will need until its model is loaded, on the nodes that may get the pod."""
+    container = workload.template.container(gate.target.cluster.container)
+    if container is None:
+        raise Malformed(f"Deployment/{workload.name} has no container {gate.target.cluster.container!r}")
+    if snapshot is not None and snapshot.nodes:
+        types = {node.instance_type for node in snapshot.nodes if not closed_to(node, workload.template)}
+    else:
+        types = {planned.nodes.instance_type} if planned else set()
+    downloads = model_cache(workload.template, container).downloads
+    return start_time(model, container, use=gate.target.model, node_types=types - {""}, downloads=downloads)
 
 
 @pytest.fixture(scope="session")

@@ -8,11 +8,12 @@ import pytest
 from gate.context import Gate
 from gate.diagnosis.config import config_verdict
 from gate.diagnosis.hpa import metrics_api_verdict
+from gate.diagnosis.probe_settings import probe_verdict
 from gate.diagnosis.registry_image import image_verdict
 from gate.diagnosis.way_back import Recorded, way_back_verdict
 from gate.plan.parse import Plan
 from gate.plan.verdict import plan_verdict
-from gate.records import Deployment, Hpa, ImageFacts, ImageUnread, ModelFacts, SettingsSchema, Snapshot
+from gate.records import Deployment, Hpa, ImageFacts, ImageUnread, ModelFacts, SettingsSchema, Snapshot, StartTime
 from gate.sizing.capacity import capacity_verdict
 from gate.sizing.disk_fit import disk_verdict
 from gate.sizing.fit import memory_verdict
@@ -92,6 +93,14 @@ def test_image_exists_for_the_nodes(
 ) -> None:
     """The image is in its registry, for the nodes' platform, and named by digest."""
     gate.judge(image_verdict(image, reference=reference, platforms=platforms))
+
+
+@pytest.mark.criterion("PRB-1")
+def test_probes_leave_time_to_load_answer_and_end(
+    gate: Gate, workload: Deployment, settings: SettingsSchema, start: StartTime
+) -> None:
+    """The startup budget exceeds the predicted load, and liveness survives the longest inference."""
+    gate.judge(probe_verdict(workload, container=gate.target.cluster.container, schema=settings, start=start))
 
 
 @pytest.mark.criterion("MET-0")

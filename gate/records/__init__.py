@@ -13,7 +13,7 @@ from gate.records.observations import Answer, Identity, LogTail, PatientRecord, 
 from gate.records.pods import ContainerState, ContainerStatus, Pod, PodUsage
 from gate.records.snapshot import ClusterIdentity, Desired, Event, Snapshot, Unreadable
 from gate.records.soak import Asked, Cost, PodSample, SoakPlan, SoakSample
-from gate.records.sources import ImageFacts, ImageUnread, ModelFacts, Setting, SettingsSchema
+from gate.records.sources import ImageFacts, ImageUnread, ModelFacts, Setting, SettingsSchema, Span, StartTime
 from gate.records.templates import ContainerPort, ContainerSpec, EnvVar, PodSpec, Probe, VolumeMount, VolumeSource
 from gate.records.workloads import Deployment, Hpa, ReplicaSet
 
@@ -61,6 +61,8 @@ __all__ = [
     "Snapshot",
     "SoakPlan",
     "SoakSample",
+    "Span",
+    "StartTime",
     "StorageClass",
     "Taint",
     "Unreadable",

@@ -80,3 +80,35 @@ class ImageUnread:
     message: str
     status_code: int | None = None
     read_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Seconds that something takes: what is to be expected, and what the worst of the known figures adds up to."""
+
+    likely_s: float
+    most_s: float
+
+    def __add__(self, other: "Span") -> "Span":
+        """Return both, one after the other."""
+        return Span(likely_s=self.likely_s + other.likely_s, most_s=self.most_s + other.most_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartTime:
+    """What a container does until it is ready, as predicted.
+
+    ``process`` lasts until it listens, ``download`` fetches the weights if the image may not bring them (/health
+    answers meanwhile), ``load`` reads, checks and rearranges them (nothing answers). ``basis`` says on which figures
+    this rests.
+    """
+
+    process: Span
+    download: Span
+    load: Span
+    basis: str
+
+    @property
+    def ready(self) -> Span:
+        """Return what passes between the start of the container and the loaded model."""
+        return self.process + self.download + self.load

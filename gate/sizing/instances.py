@@ -67,6 +67,7 @@ class InstanceType:
     name: str
     architecture: str
     vcpus: int
+    cores: int
     memory_mib: int
     eni_max_pods: int
     overhead_mib: int | None
@@ -103,6 +104,7 @@ def _read(row: Mapping[str, str]) -> InstanceType:
         name=row["instance_type"],
         architecture=_KUBERNETES_ARCH[row["arch"]],
         vcpus=int(row["vcpus"]),
+        cores=int(row["cores"]),
         memory_mib=int(row["memory_mib"]),
         eni_max_pods=int(row["eni_max_pods"]),
         overhead_mib=int(overhead) if overhead else None,

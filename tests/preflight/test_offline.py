@@ -36,7 +36,7 @@ def test_preflight_of_the_checklists_demo_fails_t3_medium_with_numbers(tmp_path:
 
     assert code == 1
     verdicts = {each["criterion"]: each for each in report["verdicts"]}
-    assert set(verdicts) == {"NODE-1", "FIT-1", "FIT-2", "FIT-3", "CFG-1"}
+    assert set(verdicts) == {"NODE-1", "FIT-1", "FIT-2", "FIT-3", "CFG-1", "PRB-1"}
     assert verdicts["FIT-1"]["cause"] == "node.too_small"
     assert verdicts["FIT-1"]["reason"].endswith("and a t3.medium node has 3231 MiB for it: 5985 MiB are missing.")
     shown = {each["object"]: each["value"] for each in verdicts["FIT-1"]["evidence"]}
@@ -47,6 +47,10 @@ def test_preflight_of_the_checklists_demo_fails_t3_medium_with_numbers(tmp_path:
     assert verdicts["FIT-3"]["reason"] == (
         "2 images (before and after the update) and 2 pods take at most 11533 MiB of the 54261 MiB of ephemeral "
         "storage that a t3.medium node with 60 GiB has."
+    )
+    assert verdicts["PRB-1"]["reason"] == (
+        "The model is loaded 22 to 81 s after the container's start, its startup probe allows 300 s; an answer takes "
+        "9.0 s at most, liveness bears 55 s of silence."
     )
     assert "imported: []" in output
 

@@ -35,7 +35,7 @@ def liveness(path: str) -> Change:
 
     def change(app: App) -> None:
         probe("liveness", path=path, periodSeconds=1, failureThreshold=2)(app)
-        probe("readiness", initialDelaySeconds=5)(app)
+        probe("readiness", initialDelaySeconds=5, periodSeconds=2)(app)
 
     return change
 
@@ -52,7 +52,7 @@ def blocks(seconds: int, *, timeout_s: int) -> Change:
         app.container["command"] = ["python", "-c", _BLOCKED.format(seconds=seconds)]
         app.pod["terminationGracePeriodSeconds"] = 1
         probe("liveness", periodSeconds=1, timeoutSeconds=timeout_s, failureThreshold=2)(app)
-        probe("readiness", initialDelaySeconds=3)(app)
+        probe("readiness", initialDelaySeconds=3, periodSeconds=2)(app)
 
     return change
 

@@ -180,6 +180,15 @@ def test_chat_probes_ask_readiness_and_health_apart(environment: str) -> None:
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_no_probe_waits_longer_than_its_period(environment: str) -> None:
+    """The kubelet asks one at a time: a longer time-out would make every budget longer than it says."""
+    for deployment in deployments(environment):
+        for key in ("startupProbe", "readinessProbe", "livenessProbe"):
+            probe = container(deployment)[key]
+            assert probe["timeoutSeconds"] <= probe["periodSeconds"], f"{deployment['metadata']['name']} {key}"
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_startup_budget_ends_before_the_rollout_counts_as_stuck(environment: str) -> None:
     """A pod may still start for as long as the Deployment has not given it up."""
     spec = manifests(environment)["Deployment/chat-api"]["spec"]

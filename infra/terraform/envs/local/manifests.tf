@@ -14,9 +14,8 @@ module "manifests" {
 
   probes = {
     # The image is on the node's own disk and SmolLM2 loads in under a second; the rest is Python's start on a busy core.
-    startup_budget_s   = 60
-    startup_period_s   = 1
-    readiness_period_s = 2
+    startup_budget_s = 60
+    startup_period_s = 1
   }
   shutdown = {
     drain_delay_s = 5  # haproxy and kube-proxy drop a pod within a second or two of its deletion

@@ -247,7 +247,7 @@ variable "model_cache" {
 ################################################################################
 
 variable "probes" {
-  description = "Startup budget (image started until the model is loaded), and the pace of the probes. Readiness and startup ask /ready, liveness asks /health."
+  description = "Startup budget (image started until the model is loaded), and the pace of the probes. Readiness and startup ask /ready, liveness asks /health. timeout_s is for one attempt; at startup it is cut to the period."
   type = object({
     startup_budget_s            = number
     startup_period_s            = optional(number, 2)
@@ -262,6 +262,12 @@ variable "probes" {
   validation {
     condition     = alltrue([for value in values(var.probes) : value >= 1])
     error_message = "probes: every period, threshold and time-out is at least 1 (Kubernetes refuses 0)."
+  }
+
+  validation {
+    # One attempt at a time (pkg/kubelet/prober/worker.go): a longer time-out makes the period, and so the patience, longer.
+    condition     = var.probes.timeout_s <= min(var.probes.readiness_period_s, var.probes.liveness_period_s)
+    error_message = "probes.timeout_s (${var.probes.timeout_s}) exceeds readiness_period_s (${var.probes.readiness_period_s}) or liveness_period_s (${var.probes.liveness_period_s}); the next attempt would be due before the last has ended."
   }
 
   validation {

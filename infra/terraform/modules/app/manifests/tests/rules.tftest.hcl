@@ -143,6 +143,12 @@ run "probe_time_of_zero_is_refused" {
   expect_failures = [var.probes]
 }
 
+run "probe_timeout_beyond_its_period_is_refused" {
+  command = plan
+  variables { probes = { startup_budget_s = 60, readiness_period_s = 2, timeout_s = 5 } }
+  expect_failures = [var.probes]
+}
+
 run "startup_budget_below_one_period_is_refused" {
   command = plan
   variables { probes = { startup_budget_s = 4, startup_period_s = 5 } }
