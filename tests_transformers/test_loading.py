@@ -17,7 +17,7 @@ from service_chat.services.llm_client import Plan, generate_response_qwen
 from service_chat.services.model_manager import ModelLoadError, ModelManager
 from service_chat.services.patients import PatientSummary
 from service_chat.settings import Settings
-from tests_transformers.conftest import SMOLLM2
+from tests.service_chat.service import MODEL as SMOLLM2
 
 WEIGHTS = "model.safetensors"
 

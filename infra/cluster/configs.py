@@ -8,7 +8,7 @@ import os
 
 import yaml
 
-from infra.cluster.instance import DNS_SERVICE_IP, POD_CIDR, REGISTRY_NAME, REGISTRY_PORT, Instance
+from infra.cluster.instance import DNS_SERVICE_IP, DOCKER_BRIDGE, POD_CIDR, REGISTRY_NAME, REGISTRY_PORT, Instance
 
 # Pods a node may have. EKS computes it from the instance's network interfaces: 58 is its figure for t3.xlarge and
 # m5.xlarge (awslabs/amazon-eks-ami, eni-max-pods), the size of node this machine stands in for.
@@ -196,7 +196,7 @@ def docker(instance: Instance) -> dict[str, object]:
         "exec-root": "/run/docker",
         "pidfile": "/run/docker.pid",
         "hosts": [f"unix://{instance.docker_socket}"],
-        "bip": "172.30.0.1/24",
+        "bip": DOCKER_BRIDGE,
         "cgroup-parent": f"/{instance.cgroup}/docker",
         "exec-opts": ["native.cgroupdriver=cgroupfs"],
     }

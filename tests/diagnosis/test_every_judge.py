@@ -146,7 +146,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
     return replace(draw(SNAPSHOTS), **parts)  # type: ignore[arg-type]  # members by name
 
 
-@settings(max_examples=30, deadline=None, database=None)
+@settings(max_examples=30)
 @given(snapshots())
 def test_any_snapshot_is_judged_by_everyone_with_its_proof(snapshot: Snapshot) -> None:
     """No traceback, and no failure without evidence, reason and remedy."""
@@ -246,7 +246,7 @@ def test_each_break_is_noticed_by_someone(name: str) -> None:
     assert ("diagnose" in noticed) == (name not in NOT_OF_DIAGNOSE)
 
 
-@settings(max_examples=40, deadline=None, database=None, derandomize=True)
+@settings(max_examples=40, derandomize=True)
 @given(st.lists(st.sampled_from(sorted(set(ALL) - NOT_COMBINED)), min_size=2, max_size=4, unique=True))
 def test_no_break_hides_another(names: list[str]) -> None:
     """What did not pass because of one thing does not pass because of something worse beside it."""
@@ -261,7 +261,7 @@ def test_no_break_hides_another(names: list[str]) -> None:
                 bad.setdefault(each, name)
 
 
-@settings(max_examples=20, deadline=None, database=None)
+@settings(max_examples=20)
 @given(st.sampled_from([-300, -30, 30, 300]), st.lists(st.sampled_from(sorted(BREAKS)), max_size=2, unique=True))
 def test_kubelets_with_another_clock_raise_nothing_and_mend_nothing(skew_s: int, names: list[str]) -> None:
     """The kubelet's own times may be minutes off the API server's: a container that starts in the future, say."""

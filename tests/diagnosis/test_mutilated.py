@@ -50,7 +50,7 @@ def without(recorded: Mapping[str, Any], *path: Place) -> Mapping[str, Any]:
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
-@settings(max_examples=15, deadline=None, database=None)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_any_field_replaced_is_judged_without_an_exception(path: Path, data: st.DataObject) -> None:
     """Whatever stands in a field, there is a verdict, and it has its proof."""

@@ -143,7 +143,7 @@ SNAPSHOTS = st.builds(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(SNAPSHOTS)
 def test_any_snapshot_is_judged_without_an_exception(snapshot: Snapshot) -> None:
     """Fields may be missing or unknown; a verdict refuses to exist without its proof, so none here lacks it."""
@@ -158,7 +158,7 @@ def test_any_snapshot_is_judged_without_an_exception(snapshot: Snapshot) -> None
         assert progress.verdict.status in {Status.FAIL, Status.INCONCLUSIVE}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(SNAPSHOTS)
 def test_nothing_passes_without_a_ready_pod_for_each_replica(snapshot: Snapshot) -> None:
     """However odd the snapshot, a pass means that all pods were there and ready."""
@@ -226,7 +226,7 @@ BREAKS: dict[str, Break] = {
 }
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.sampled_from(sorted(BREAKS)), min_size=1, max_size=3, unique=True))
 def test_breaking_a_healthy_snapshot_never_improves_it(names: list[str]) -> None:
     """Each further fault leaves the verdict at least as bad, but where it takes away what could be judged."""

@@ -37,7 +37,7 @@ SNAPSHOTS = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SNAPSHOTS, st.sampled_from(KINDS), st.sampled_from(NAMES))
 def test_events_of_an_object_are_all_of_them_oldest_first(snapshot: Snapshot, kind: str, name: str) -> None:
     """An event without a time counts as just seen."""
@@ -45,7 +45,7 @@ def test_events_of_an_object_are_all_of_them_oldest_first(snapshot: Snapshot, ki
     assert snapshot.events_of(kind, name) == tuple(sorted(mine, key=lambda event: event.last_at or snapshot.read_at))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SNAPSHOTS, st.sampled_from(["uid-one", "uid-two", "uid-three", ""]))
 def test_objects_of_an_owner_are_those_with_its_uid(snapshot: Snapshot, uid: str) -> None:
     """The order is that of the read, and an owner without a UID owns nothing."""
@@ -54,7 +54,7 @@ def test_objects_of_an_owner_are_those_with_its_uid(snapshot: Snapshot, uid: str
     assert (snapshot.pods_owned_by(uid), snapshot.replica_sets_owned_by(uid)) == (pods, sets)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SNAPSHOTS, SELECTORS)
 def test_pods_of_a_selector_carry_all_of_its_labels(snapshot: Snapshot, selector: Mapping[str, str]) -> None:
     """As the API server selects: every label must match, and no label selects every pod."""

@@ -97,7 +97,7 @@ def test_what_hangs_on_a_deployment_and_was_not_read_is_no_pass(what: str, subje
 LISTS = ("services", "endpoints", "hpas", "claims", "quotas", "events", "nodes", "metrics")
 
 
-@settings(max_examples=40, deadline=None, database=None)
+@settings(max_examples=40)
 @given(st.sampled_from([make.healthy_snapshot(), BROKEN]), st.sets(st.sampled_from(LISTS)))
 def test_any_lists_unread_are_surveyed_and_never_better(snapshot: Snapshot, gone: set[str]) -> None:
     """A missing right takes findings away at most where the rollout itself is still told."""

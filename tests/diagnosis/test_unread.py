@@ -148,7 +148,7 @@ def test_broken_rollout_without_its_events_keeps_its_cause() -> None:
     assert "The events could not be read: not permitted: list events." in verdict.symptoms
 
 
-@settings(max_examples=40, deadline=None, database=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.tuples(st.sampled_from(sorted(MEMBERS)), st.sampled_from(KINDS)), max_size=6, unique_by=lambda e: e[0])
 )

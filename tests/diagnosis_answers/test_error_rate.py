@@ -296,7 +296,7 @@ STATUSES = st.dictionaries(
 )
 
 
-@settings(max_examples=25, deadline=None, database=None)
+@settings(max_examples=25)
 @given(STATUSES, st.dictionaries(st.tuples(st.just("user"), st.sampled_from(["patient_api", "x"])), st.integers(0, 50)))
 def test_any_counts_are_judged_and_one_more_error_never_improves(
     requests: dict[tuple[str, str], int], reasons: dict[tuple[str, str], int]

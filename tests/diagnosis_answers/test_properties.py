@@ -33,7 +33,7 @@ from tests.diagnosis_answers.observations import (
 )
 
 # No example database: a test leaves no file behind. Print what failed instead.
-QUICK = settings(max_examples=25, deadline=None, database=None)
+QUICK = settings(max_examples=25)
 
 #: A word that stands for a patient's text wherever text may be.
 SECRET = "zyxpatienttext"

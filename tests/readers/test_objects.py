@@ -424,7 +424,7 @@ ANYTHING = st.recursive(
         surroundings.event,
     ],
 )
-@settings(deadline=None, max_examples=50)  # the first example may wait for a busy machine
+@settings(max_examples=50)
 @given(raw=st.dictionaries(KEYS, ANYTHING, max_size=6))
 def test_any_object_of_any_shape_never_raises(parse: Any, raw: dict[str, Any]) -> None:  # noqa: ANN401
     """Fields that are missing, null, unknown or of another type end as not stated."""

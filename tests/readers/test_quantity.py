@@ -1,7 +1,7 @@
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from kubernetes.utils.quantity import parse_quantity
 
@@ -54,14 +54,12 @@ def test_bytes_of_a_quantity_are_exact(text: object, expected: int | None) -> No
     assert whole(text) == expected
 
 
-@settings(deadline=None)  # the first example may wait for a busy machine
 @given(st.integers(min_value=0, max_value=10**15), st.sampled_from(["Ki", "Mi", "k", "M", "m"]))
 def test_quantity_of_any_number_equals_the_clients_own_parser(number: int, suffix: str) -> None:
     """The official client's parser, which is too slow to import, agrees."""
     assert quantity(f"{number}{suffix}") == Fraction(parse_quantity(f"{number}{suffix}"))  # type: ignore[no-untyped-call]  # the client has no annotations
 
 
-@settings(deadline=None)  # the first example may wait for a busy machine
 @given(st.one_of(st.text(), st.floats(), st.lists(st.integers()), st.none(), st.booleans()))
 def test_quantity_of_anything_never_raises(value: object) -> None:
     """Whatever an object holds in a quantity's place is read or is not stated."""

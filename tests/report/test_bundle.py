@@ -217,7 +217,7 @@ def test_the_test_patients_numbers_are_hidden_whatever_they_look_like() -> None:
     assert [name for name, text in files.items() if "P/77" in text] == []
 
 
-@settings(max_examples=60, deadline=None, database=None)
+@settings(max_examples=60)
 @given(st.lists(st.text(max_size=60), max_size=5), st.integers(0, 10**6))
 def test_any_log_line_stays_one_line_without_the_number_in_it(words: list[str], number: int) -> None:
     """Whatever stands around it."""

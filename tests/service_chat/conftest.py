@@ -2,42 +2,19 @@
 
 import hashlib
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
-from fastapi import FastAPI
 
 from service_chat.app import create_app
 from service_chat.catalogue import ModelSpec, catalogue
-from service_chat.runtime import Runtime
 from service_chat.services.model_manager import ModelManager, State
 from service_chat.services.patients import PatientApi
 from service_chat.settings import Settings
 from tests.service_chat.fakes import FakeEngine, patient_api, until
-
-MODEL = "SmolLM2-135M-Instruct"
-WEIGHTS = b"not weights, but the catalogue of this test says that they are"
-
-
-@dataclass
-class Service:
-    """A running app with everything a test may look at."""
-
-    app: FastAPI
-    client: httpx.AsyncClient
-    runtime: Runtime
-    engine: FakeEngine
-    load_failures: list[str] = field(default_factory=list)
-
-    def metric(self, name: str, **labels: str) -> float:
-        """Return a metric's value, 0 if nothing was counted yet."""
-        return self.runtime.metrics.registry.get_sample_value(name, labels) or 0.0
-
-
-Running = Callable[..., AbstractAsyncContextManager[Service]]
+from tests.service_chat.service import MODEL, WEIGHTS, Running, Service
 
 
 @pytest.fixture(autouse=True)
@@ -94,15 +71,14 @@ def running(model_folder: Path) -> Running:
             manager=ModelManager(settings, loaded),
             patients=patients or patient_api(),
         )
-        runtime: Runtime = app.state.runtime
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with (
             app.router.lifespan_context(app),
             httpx.AsyncClient(transport=transport, base_url="http://chat") as c,
         ):
-            service = Service(app, c, runtime, fake, failures)
+            service = Service(app, c, app.state.runtime, fake, failures)
             if load is None:
-                await until(lambda: runtime.manager.state is not State.LOADING)
+                await until(lambda: service.runtime.manager.state is not State.LOADING)
             yield service
 
     return start

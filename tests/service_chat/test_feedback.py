@@ -7,8 +7,8 @@ import pytest
 import structlog
 
 from service_chat.reports import Rating, Reports
-from tests.service_chat.conftest import Running
 from tests.service_chat.fakes import QUERY
+from tests.service_chat.service import Running
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 AS_UUID = "4bf92f35-77b3-4da6-a3ce-929d0e0e4736"

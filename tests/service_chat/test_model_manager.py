@@ -10,8 +10,8 @@ from service_chat.catalogue import HuggingFaceSource, ModelSpec, SourceKind, cat
 from service_chat.errors import ModelNotLoadedError
 from service_chat.services.model_manager import ModelLoadError, ModelManager, State, folder_sha256
 from service_chat.settings import Settings
-from tests.service_chat.conftest import MODEL, WEIGHTS
 from tests.service_chat.fakes import FakeEngine, engine_failure
+from tests.service_chat.service import MODEL, WEIGHTS
 
 
 def _settings(folder: Path, **chosen: object) -> Settings:

@@ -13,8 +13,8 @@ from schemathesis.core.result import Ok
 
 from service_chat.app import create_app
 from service_chat.settings import Settings
-from tests.service_chat.conftest import MODEL, Running
 from tests.service_chat.fakes import QUERY, FakeEngine, engine_failure, patient_api, until
+from tests.service_chat.service import MODEL, Running
 
 ROUTES = {"GET /health", "GET /metrics", "GET /ready", "GET /version", "POST /feedback", "POST /triage"}
 
@@ -199,7 +199,7 @@ def _operations() -> dict[str, Any]:
 def test_openapi_every_answer_is_described(label: str) -> None:
     """Whatever is sent, status and body are those that /openapi.json promises, and never a 500."""
 
-    @settings(max_examples=20, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=20, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(case=_operations()[label].as_strategy())
     def holds(case: schemathesis.Case[Any]) -> None:
         case.call_and_validate()

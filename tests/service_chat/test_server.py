@@ -20,8 +20,8 @@ from service_chat.runtime import Runtime
 from service_chat.server import EXIT_MODEL, EXIT_OK, DrainingServer
 from service_chat.services.model_manager import ModelManager, State
 from service_chat.settings import Settings
-from tests.service_chat.conftest import MODEL
 from tests.service_chat.fakes import QUERY, FakeEngine, engine_failure, patient_api, until
+from tests.service_chat.service import MODEL
 
 QUESTION = {"patient_mrn": "MRN-001", "query": QUERY}
 

@@ -13,8 +13,8 @@ from starlette.datastructures import Headers
 from service_chat import telemetry
 from service_chat.api.tracing import trace_id_of, traffic_of
 from service_chat.telemetry import configure_logging
-from tests.service_chat.conftest import Running
 from tests.service_chat.fakes import PATIENT, QUERY, FakeEngine, engine_failure, patient_api
+from tests.service_chat.service import Running
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 QUESTION = {"patient_mrn": "MRN-001", "query": QUERY}

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from service_chat.engines.mock import MOCK_TEXT
-from tests.service_chat.conftest import MODEL, Running, Service
 from tests.service_chat.fakes import BASE_URL, PATIENT, QUERY, FakeEngine, engine_failure, patient_api, until
+from tests.service_chat.service import MODEL, Running, Service
 
 QUESTION = {"patient_mrn": "MRN-001", "query": QUERY}
 BODY_KEYS = ["trace_id", "patient_mrn", "query", "llm_mode", "response", "inference_time_ms", "conversation_id"]
