@@ -3,6 +3,8 @@ unexport PYTHONDONTWRITEBYTECODE  # compiled modules halve what each short run c
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
+# Every target is a command; none makes a file of its name.
+.PHONY: $(shell sed -nE 's/^([a-z0-9-]+):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 TARGET = $(or $(GATE_TARGET),local)
 PYTHON := .venv/bin/python
@@ -10,16 +12,15 @@ PYTEST := .venv/bin/python -m pytest
 # Evaluated in recipes: kubectl, docker and the registry of the embedded cluster. Two steps, for an eval of a command
 # that fails succeeds, and what follows would go to whatever cluster the shell's KUBECONFIG leads to.
 CLUSTER_ENV = exports="$$($(PYTHON) -m infra.cluster env)"; eval "$$exports"
+# $(call THEN_DOWN,COMMAND[,OPTIONS]): the embedded cluster is taken down after, also when the command failed.
+THEN_DOWN = status=0; $(1) || status=$$?; $(PYTHON) -m infra.cluster down $(2); exit $$status
 
 # A virtual environment beside ours: $(call ENVIRONMENT,FOLDER,LOCKS). uv finds in milliseconds that nothing changed.
 ENVIRONMENT = test -x $(1)/bin/python || .venv/bin/uv venv -q --python $(PYTHON) $(1); \
   .venv/bin/uv pip sync -q --python $(1)/bin/python --require-hashes $(2)
 
-.PHONY: help setup verify test test-hermetic test-e2e test-transformers lint tf-lint tf-check-aws
-.PHONY: cluster-up cluster-down images bench scale option-b faults checklist lock render criteria
-
 help: ## Show this list
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+	@sed -nE 's/^\#\#@ (.*)/\n\1/p; s/^([a-z0-9-]+):.*\#\# (.*)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
 
 setup: ## Install what everything needs: Debian packages, the Python environment
 	@infra/setup.sh
@@ -27,14 +28,15 @@ setup: ## Install what everything needs: Debian packages, the Python environment
 verify: setup ## From nothing to an upgrade judged by every tier, with a report to look at (TARGET=NAME for your own cluster)
 	@$(PYTHON) -m infra.verify --target $(TARGET)
 
+##@ Tests of the project itself
+
 test: test-hermetic test-e2e ## Hermetic tests, then the end-to-end ones
 
 test-hermetic: setup lint ## Style, types, layers, and the tests that need no network and no cluster
 	@$(PYTEST) tests -n 2 -q
 
-test-e2e: setup ## The path and the faults on the embedded cluster, which is taken down after
-	@$(PYTHON) -m infra.cluster up
-	@$(CLUSTER_ENV); status=0; $(PYTEST) e2e -q || status=$$?; $(PYTHON) -m infra.cluster down; exit $$status
+test-e2e: cluster-up ## The path and the faults on the embedded cluster, which is taken down after
+	@$(CLUSTER_ENV); $(call THEN_DOWN,$(PYTEST) e2e -q)
 
 test-transformers: setup ## LLM_ENGINE=transformers with torch, in an environment of its own (2 GB to download, 4.8 GB on disk)
 	@$(call ENVIRONMENT,.venv-transformers,requirements/dev.txt service_chat/requirements-transformers.txt)
@@ -52,6 +54,8 @@ tf-lint: tf-check-aws ## The same, and checkov, in an environment of its own
 	@$(call ENVIRONMENT,.venv-terraform-lint,requirements/terraform-lint.txt)
 	@.venv-terraform-lint/bin/checkov --directory infra/terraform --framework terraform --compact --quiet --skip-download
 
+##@ The embedded cluster
+
 cluster-up: setup ## Start the embedded cluster
 	@$(PYTHON) -m infra.cluster up
 
@@ -61,6 +65,23 @@ cluster-down: ## Stop it and leave nothing behind
 images: setup ## Build and push the images to the embedded registry
 	@$(CLUSTER_ENV); $(PYTHON) -m infra.images
 
+##@ What the gate is held against, and what it costs
+
+faults: cluster-up ## The whole fault matrix on the embedded cluster; writes notes/faults.md
+	@$(CLUSTER_ENV); $(PYTHON) -m e2e.faults
+
+healthy: cluster-up ## Fifty healthy rollouts, each judged: no false alarm; writes notes/healthy.md
+	@$(CLUSTER_ENV); $(PYTHON) -m e2e.healthy
+
+soak-show: cluster-up ## Soak a steady, a leaking and a slowing service for 20 minutes; writes notes/soak.md
+	@$(CLUSTER_ENV); $(PYTHON) -m e2e.soaks
+
+checklist: cluster-up ## The release checklist in its own words on the embedded cluster; writes notes/checklist-run.md
+	@$(CLUSTER_ENV); $(call THEN_DOWN,$(PYTEST) e2e/test_checklist.py -m checklist -x -v)
+
+rules: setup ## Take each rule of the diagnosis away and see that a test misses it; writes benchmarks/results/rules.md
+	@$(PYTHON) -m benchmarks.rules
+
 bench: setup ## Benchmarks, each beside what it is compared with
 	@$(CLUSTER_ENV); for name in preflight port_forward; do $(PYTHON) -m benchmarks.$$name; done
 
@@ -69,7 +90,18 @@ option-b: setup ## Bring the model with the image, or at first start: what each 
 
 scale: setup ## 500 nodes and 5,000 pods, 20 of them broken, on a control plane of its own; writes benchmarks/results
 	@$(PYTHON) -m infra.cluster up --name scale --nodes simulated
-	@status=0; $(PYTHON) -m benchmarks.scale || status=$$?; $(PYTHON) -m infra.cluster down --name scale; exit $$status
+	@$(call THEN_DOWN,$(PYTHON) -m benchmarks.scale,--name scale)
+
+##@ Files that commands write
+
+render: setup ## Render the manifests of every environment again
+	@$(PYTHON) -m infra.tf render
+
+criteria: setup ## Write the criteria table into README.md
+	@$(PYTHON) -m gate criteria --into README.md
+
+changelog: setup ## Mark the deploys of TARGET in CHANGELOG.md, from their records in deploys/
+	@$(PYTHON) -m gate deploys --target $(TARGET) --into CHANGELOG.md
 
 lock: ## Compile the requirement locks (hashes, no index address)
 	@compile() { .venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --python-version 3.11 \
@@ -78,34 +110,7 @@ lock: ## Compile the requirement locks (hashes, no index address)
 	compile service_chat/requirements-transformers -c requirements/dev.txt \
 	    --excludes service_chat/requirements-transformers-excludes.txt
 
-render: setup ## Render the manifests of every environment again
-	@$(PYTHON) -m infra.tf render
-
-criteria: setup ## Write the criteria table into README.md
-	@$(PYTHON) -m gate criteria --into README.md
-
-checklist: setup ## The release checklist in its own words on the embedded cluster; writes notes/checklist-run.md
-	@$(PYTHON) -m infra.cluster up
-	@$(CLUSTER_ENV); status=0; $(PYTEST) e2e/test_checklist.py -m checklist -x -v || status=$$?; \
-	  $(PYTHON) -m infra.cluster down; exit $$status
-
-faults: setup ## The whole fault matrix on the embedded cluster; writes notes/faults.md
-	@$(PYTHON) -m infra.cluster up
-	@$(CLUSTER_ENV); $(PYTHON) -m e2e.faults
-
-.PHONY: rules
-rules: setup ## Take each rule of the diagnosis away and see that a test misses it; writes benchmarks/results/rules.md
-	@$(PYTHON) -m benchmarks.rules
-.PHONY: healthy soak-show
-healthy: setup ## Fifty healthy rollouts, each judged: no false alarm; writes notes/healthy.md
-	@$(PYTHON) -m infra.cluster up
-	@$(CLUSTER_ENV); $(PYTHON) -m e2e.healthy
-
-soak-show: setup ## Soak a steady, a leaking and a slowing service for 20 minutes; writes notes/soak.md
-	@$(PYTHON) -m infra.cluster up
-	@$(CLUSTER_ENV); $(PYTHON) -m e2e.soaks
-
-# --- The release checklist (notes/checklist.md); TARGET=demo for EKS ---------------------------------------------------
+##@ The release checklist (notes/checklist.md); TARGET=demo for EKS
 
 VERSION = v2.0
 DOWNLOAD_MODEL = true
@@ -119,9 +124,6 @@ WAY =
 # On EKS kubectl, docker and KUBECONFIG are the user's own.
 ON_TARGET = $(if $(filter local,$(TARGET)),$(CLUSTER_ENV),:)
 INTO_REPORT = $(if $(REPORT),--report=$(REPORT))
-
-.PHONY: install-chat-llm download-llm-model run-chat build-chat ecr-login push-chat
-.PHONY: tf-init tf-plan tf-apply deploy-chat validate-chat load-chat rollback-drill changelog
 
 install-chat-llm: setup ## Install what LLM_ENGINE needs here: llama.cpp, or torch and transformers (LLM_ENGINE=transformers)
 ifeq ($(LLM_ENGINE),transformers)
@@ -169,9 +171,6 @@ tf-apply: setup ## Apply the saved plan and no other
 
 deploy-chat: setup ## Apply the saved plan while requests keep coming, and judge the rollout
 	@$(ON_TARGET); $(PYTHON) -m gate rollout --target $(TARGET) $(INTO_REPORT) -- $(PYTHON) -m infra.tf apply --env $(TARGET)
-
-changelog: setup ## Mark the deploys of TARGET in CHANGELOG.md, from their records in deploys/
-	@$(PYTHON) -m gate deploys --target $(TARGET) --into CHANGELOG.md
 
 validate-chat: setup ## Judge what runs: the acceptance tier
 	@$(ON_TARGET); $(PYTEST) -q -m acceptance --target=$(TARGET) $(INTO_REPORT)
