@@ -5,7 +5,6 @@ and whatever was found until then is written, also when the run is interrupted.
 """
 
 import signal
-import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -15,15 +14,12 @@ from typing import Annotated
 
 import typer
 
+from e2e.commands import chosen, command_world
 from e2e.faults.case import Case
 from e2e.faults.cases import CASES
-from e2e.faults.hands import HarnessError
 from e2e.faults.judging import World
 from e2e.faults.running import run_case
 from e2e.faults.table import Row, machine, markdown, terminal_line
-from e2e.faults.world import current_world
-from infra.cluster.api import ApiError
-from infra.commands import CommandError
 from infra.paths import PROJECT
 
 NOTES = PROJECT / "notes/faults.md"
@@ -35,32 +31,23 @@ def main(
     minutes: Annotated[float, typer.Option(min=1, help="No case begins after so many minutes.")] = 36,
 ) -> None:
     """Break the app in every way known and hold the gate's verdict against it."""
-    known = {case.name: case for case in CASES}
-    unknown = sorted(set(names or ()) - set(known))
-    if unknown:
-        print(f"no case {', '.join(unknown)}; there are {', '.join(known)}", file=sys.stderr)
-        raise typer.Exit(4)
-    chosen = [known[name] for name in names] if names else list(CASES)
+    cases = chosen(names, {case.name: case for case in CASES}, "case")
     signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        with current_world(sys.executable) as world:
-            matrix = Matrix(chosen, world, ends_at=time.monotonic() + 60 * minutes)
-            started = time.monotonic()
-            try:
-                matrix.run(at_once)
-            finally:
-                rows, took_s = matrix.rows(), time.monotonic() - started
-                where = machine(world.api)
-                wrong = [row for row in rows if row.problems]
-                print(f"{len(rows)} faults, {len(wrong)} wrong, {took_s:.0f} s on {where}")
-                if not names:
-                    partial = NOTES.with_suffix(".partial")
-                    partial.write_text(markdown(rows, where, took_s), encoding="utf-8")
-                    partial.replace(NOTES)
-                    print(f"written: {NOTES.relative_to(PROJECT)}", flush=True)
-    except (HarnessError, CommandError, ApiError) as error:
-        print(f"e2e.faults: {error}", file=sys.stderr)
-        raise typer.Exit(1) from error
+    with command_world("e2e.faults") as world:
+        matrix = Matrix(cases, world, ends_at=time.monotonic() + 60 * minutes)
+        started = time.monotonic()
+        try:
+            matrix.run(at_once)
+        finally:
+            rows, took_s = matrix.rows(), time.monotonic() - started
+            where = machine(world.api)
+            wrong = [row for row in rows if row.problems]
+            print(f"{len(rows)} faults, {len(wrong)} wrong, {took_s:.0f} s on {where}")
+            if not names:
+                partial = NOTES.with_suffix(".partial")
+                partial.write_text(markdown(rows, where, took_s), encoding="utf-8")
+                partial.replace(NOTES)
+                print(f"written: {NOTES.relative_to(PROJECT)}", flush=True)
     raise typer.Exit(1 if wrong else 0)
 
 

@@ -1,19 +1,15 @@
 """`python -m e2e.healthy`: judge fifty healthy rollouts, print each, and write notes/healthy.md."""
 
-import sys
 import time
 from typing import Annotated
 
 import typer
 
-from e2e.faults.hands import HarnessError
+from e2e.commands import command_world
 from e2e.faults.table import machine
-from e2e.faults.world import current_world
 from e2e.healthy.rollouts import STREAMS
 from e2e.healthy.running import Judged, run_streams
 from e2e.healthy.table import markdown, terminal_line
-from infra.cluster.api import ApiError
-from infra.commands import CommandError
 from infra.paths import PROJECT
 
 NOTES = PROJECT / "notes/healthy.md"
@@ -28,13 +24,9 @@ def main(
         print(terminal_line(judged), flush=True)
 
     started = time.monotonic()
-    try:
-        with current_world(sys.executable) as world:
-            rollouts = run_streams(STREAMS, world, tell, at_once=at_once)
-            where = machine(world.api)
-    except (HarnessError, CommandError, ApiError) as error:
-        print(f"e2e.healthy: {error}", file=sys.stderr)
-        raise typer.Exit(1) from error
+    with command_world("e2e.healthy") as world:
+        rollouts = run_streams(STREAMS, world, tell, at_once=at_once)
+        where = machine(world.api)
     took_s = time.monotonic() - started
     alarms = sum(bool(each.problems) for each in rollouts)
     print(f"{len(rollouts)} healthy rollouts, {alarms} false alarms, {took_s:.0f} s on {where}")

@@ -6,15 +6,12 @@ from typing import Annotated
 
 import typer
 
-from e2e.faults.hands import HarnessError
+from e2e.commands import chosen, command_world
 from e2e.faults.table import machine
-from e2e.faults.world import current_world
 from e2e.soaks.running import Soak, run_all
 from e2e.soaks.services import SERVICES
 from e2e.soaks.table import markdown
 from gate.durations import parse_duration
-from infra.cluster.api import ApiError
-from infra.commands import CommandError
 from infra.paths import PROJECT
 
 NOTES = PROJECT / "notes/soak.md"
@@ -28,25 +25,17 @@ def main(
     every: Annotated[str, typer.Option(help="Between two looks, such as 15s.")] = "15s",
 ) -> None:
     """Soak a steady, a leaking and a slowing service side by side."""
-    known = {each.name: each for each in SERVICES}
-    unknown = sorted(set(names or ()) - set(known))
-    if unknown:
-        print(f"no service {', '.join(unknown)}; there are {', '.join(known)}", file=sys.stderr)
-        raise typer.Exit(4)
-    chosen = [known[name] for name in names] if names else list(SERVICES)
+    services = chosen(names, {each.name: each for each in SERVICES}, "service")
     try:
         soak = Soak(parse_duration(lasts), parse_duration(every), FOLDER)
-        for service in chosen:
-            shutil.rmtree(FOLDER / service.name, ignore_errors=True)
-        with current_world(sys.executable) as world:
-            soaked = run_all(chosen, world, soak)
-            where = machine(world.api)
     except ValueError as error:
         print(f"e2e.soaks: {error}", file=sys.stderr)
         raise typer.Exit(4) from error
-    except (HarnessError, CommandError, ApiError) as error:
-        print(f"e2e.soaks: {error}", file=sys.stderr)
-        raise typer.Exit(1) from error
+    for service in services:
+        shutil.rmtree(FOLDER / service.name, ignore_errors=True)
+    with command_world("e2e.soaks") as world:
+        soaked = run_all(services, world, soak)
+        where = machine(world.api)
     text = markdown(soaked, where, soak.lasts_s, soak.every_s)
     print(text)
     if not names:
