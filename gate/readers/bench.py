@@ -7,16 +7,14 @@ The service runs as a pod would: read-only root, no capabilities, a memory limit
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from itertools import cycle, islice
 from pathlib import Path
 
-import docker.errors
 import httpx
 import testinfra
 from docker.models.containers import Container
@@ -26,12 +24,10 @@ from testcontainers.core.network import Network
 from gate.diagnosis.container import Exchange, OfflineStart, Privileges, ProbeSample, Shutdown
 from gate.diagnosis.container_memory import MemoryUse
 from gate.diagnosis.contents import ImageContents
-from gate.readers.chat import ChatClient
-from gate.readers.errors import Unreachable, excerpt
+from gate.readers.containers import CHAT_PORT, POLL_S, Running, address_of, engine_errors, eventually
 from gate.readers.layers import image_contents
 from gate.records import Answer, ContainerSpec, Identity, Reply
 
-CHAT_PORT = 8002
 PATIENT_PORT = 8001
 PATIENT_ALIAS = "patient-api"
 #: Folders where a pod may write: an emptyDir at /tmp, and the shared memory every container has.
@@ -42,8 +38,6 @@ MODELS, MOUNT = "/models", "/mounted"
 SLOW_NANO_CPUS = 400_000_000
 #: Less and less, until the load of even a small model takes longer than one look.
 LOADING_NANO_CPUS = (200_000_000, 100_000_000, 50_000_000)
-POLL_S = 0.1
-LOG_LINES = 5
 #: Within the 2,000 characters that /triage takes, and a context of 2,048 tokens.
 LONG_QUESTION = " ".join(["Which of my medications may I take together, and when should I seek urgent care?"] * 12)
 _PROBE = """
@@ -54,28 +48,6 @@ try:
 except OSError as error:
     print(json.dumps({{"error": str(error)}}))
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A started container of the service; ``url`` is empty where it publishes no port (any more)."""
-
-    container: Container
-    url: str
-
-    def ended(self) -> bool:
-        """Return whether its process has ended."""
-        self.container.reload()
-        return bool(self.container.status in {"exited", "dead"})
-
-    def client(self, timeout_s: float = 60.0) -> ChatClient:
-        """Return a client of this container."""
-        return ChatClient(httpx.HTTPTransport(), via="container", base_url=self.url, timeout_s=timeout_s)
-
-    def last_lines(self) -> tuple[str, ...]:
-        """Return the end of the log, cut and free of secrets."""
-        text = self.container.logs(tail=LOG_LINES).decode("utf-8", "replace")
-        return tuple(excerpt(line) for line in text.splitlines() if line.strip())
 
 
 class Bench:
@@ -119,7 +91,7 @@ class Bench:
         Raises:
             Unreachable: no Docker engine, no such image, or the service does not become ready.
         """
-        with _translated(self.image), Network() as network:
+        with engine_errors(self.image), Network() as network:
             patients = (
                 DockerContainer(self._patient_image).with_network(network).with_network_aliases(PATIENT_ALIAS)
                 if patient_api
@@ -138,9 +110,9 @@ class Bench:
                 if patients is not None:
                     patients.start()
                 chat.start()
-                running = Running(chat.get_wrapped_container(), _address(chat))
+                running = Running(chat.get_wrapped_container(), address_of(chat))
                 if wait:
-                    _wait_until_ready(running, start_timeout_s)
+                    running.wait_until_ready(start_timeout_s)
                 yield running, patients.get_wrapped_container() if patients else None
             finally:
                 chat.stop()
@@ -160,13 +132,13 @@ class Bench:
 
     def contents(self) -> ImageContents:
         """Return what looks like a secret in the image's layers and history."""
-        with _translated(self.image):
+        with engine_errors(self.image):
             return image_contents(DockerContainer(self.image).get_docker_client().client, self.image)
 
     def privileges(self) -> Privileges:
         """Return who the process is and what it can write."""
         with self.run(patient_api=False, wait=False) as (running, _):
-            served = _answers(running, "/health", 60)
+            served = running.comes_to_answer("/health", 60)
             inside = testinfra.get_host(f"docker://{running.container.id}")
             # Fails in a container that has ended: what could not write may well have.
             told = inside.run("cat /proc/1/status")
@@ -204,7 +176,7 @@ class Bench:
         with self.run(patient_api=False, wait=False, nano_cpus=nano_cpus) as (running, _):
             started = time.monotonic()
             while (at_s := time.monotonic() - started) < limit_s:
-                ready, health = _status(running.url, "/ready"), _status(running.url, "/health")
+                ready, health = running.status("/ready"), running.status("/health")
                 yield ProbeSample(at_s=at_s, health=health, ready=ready)
                 if ready == HTTPStatus.OK or running.ended():
                     return
@@ -235,7 +207,7 @@ class Bench:
         """Return what the container holds once loaded, and while that many ask long questions at once."""
         started, held, answers = time.monotonic(), [], []
         with self.run(wait=False) as (running, _), running.client() as client, ThreadPoolExecutor(clients) as users:
-            loaded = _answers(running, "/ready", 90)
+            loaded = running.comes_to_answer("/ready", 90)
             if loaded:
                 held.append(client.metrics().held_bytes)
                 asking = [
@@ -247,7 +219,7 @@ class Bench:
                 answers = [each.result() for each in asking]
             killed = running.ended() and running.container.attrs["State"]["OOMKilled"]
             if not loaded and not killed:
-                _wait_until_ready(running, 0)
+                running.wait_until_ready(0)
         return MemoryUse(
             limit_bytes=self._memory_bytes,
             idle_bytes=held[0] if held else None,
@@ -269,7 +241,7 @@ class Bench:
             time.sleep(POLL_S * 2)
             sent = time.monotonic()
             running.container.kill("SIGTERM")
-            exit_code = _exit_code(running, limit_s)
+            exit_code = running.exit_code(limit_s)
             seconds = time.monotonic() - sent
             asking.join()
         return Shutdown(answer=answers[0], sent_after_s=sent - asked, exit_code=exit_code, seconds=seconds)
@@ -286,14 +258,14 @@ class Bench:
         chat = chat.with_tmpfs_mount(WRITABLE[0]).with_kwargs(**self._as_in_a_pod(), network_mode="none")
         for key, value in self._settings({}).items():
             chat = chat.with_env(key, value)
-        with _translated(self.image):
+        with engine_errors(self.image):
             started = time.monotonic()
             chat.start()
             try:
                 running = Running(chat.get_wrapped_container(), "")
                 inside = testinfra.get_host(f"docker://{running.container.id}")
                 identities: list[Identity] = []
-                ready = _eventually(lambda: _identity_inside(inside, identities), 60, unless=running.ended)
+                ready = eventually(lambda: _identity_inside(inside, identities), 60, unless=running.ended)
                 seconds = time.monotonic() - started
                 last_lines = () if ready else running.last_lines()
             finally:
@@ -309,7 +281,7 @@ class Bench:
     @contextmanager
     def _model_volume(self) -> Iterator[str]:
         """Copy the image's /models into a volume."""
-        with _translated(self.image):
+        with engine_errors(self.image):
             engine = DockerContainer(self.image).get_docker_client().client
             volume = engine.volumes.create()
             try:
@@ -347,55 +319,3 @@ def _post(url: str, body: Mapping[str, str]) -> Reply:
     return Reply(
         via="container", path="/triage", status=status, elapsed_s=elapsed_s, started_at=started_at, error=error
     )
-
-
-def _status(url: str, path: str) -> int | None:
-    try:
-        return httpx.get(f"{url}{path}", timeout=2, trust_env=False).status_code
-    except httpx.HTTPError:
-        return None
-
-
-def _address(chat: DockerContainer) -> str:
-    """Return the service's URL; its own port look-up would wait, and give up with a StopIteration, if it has ended."""
-    engine, started = chat.get_docker_client(), chat.get_wrapped_container()
-    try:
-        return f"http://{chat.get_container_host_ip()}:{engine.port(started.id, CHAT_PORT)}"
-    except ConnectionError:  # nothing is published: the process has ended already, and its log tells why
-        return ""
-
-
-def _exit_code(running: Running, limit_s: float) -> int | None:
-    return int(running.container.attrs["State"]["ExitCode"]) if _eventually(running.ended, limit_s) else None
-
-
-def _wait_until_ready(running: Running, limit_s: float) -> None:
-    if not _answers(running, "/ready", limit_s):
-        state = "ended" if running.ended() else f"is not ready after {limit_s:g} s"
-        raise Unreachable(f"the container {state}: {' / '.join(running.last_lines()) or 'no log'}")
-
-
-def _answers(running: Running, path: str, limit_s: float) -> bool:
-    """Return whether a path came to 200 before the limit, or the container's end."""
-    return _eventually(lambda: _status(running.url, path) == HTTPStatus.OK, limit_s, unless=running.ended)
-
-
-def _eventually(holds: Callable[[], bool], limit_s: float, *, unless: Callable[[], bool] = lambda: False) -> bool:
-    deadline = time.monotonic() + limit_s
-    while time.monotonic() < deadline:
-        if holds():
-            return True
-        if unless():
-            return False
-        time.sleep(POLL_S)
-    return False
-
-
-@contextmanager
-def _translated(image: str) -> Iterator[None]:
-    try:
-        yield
-    except docker.errors.ImageNotFound as error:
-        raise Unreachable(f"image {image} is not there and cannot be pulled: {excerpt(str(error))}") from error
-    except docker.errors.DockerException as error:
-        raise Unreachable(f"Docker engine, with image {image}: {excerpt(str(error))}") from error

@@ -10,8 +10,9 @@ from typing import Any, cast
 import pytest
 
 from gate.diagnosis.container import ProbeSample
-from gate.readers import bench
-from gate.readers.bench import LOADING_NANO_CPUS, Bench, Running
+from gate.readers import bench, containers
+from gate.readers.bench import LOADING_NANO_CPUS, Bench
+from gate.readers.containers import Running
 from gate.readers.errors import Unreachable
 
 
@@ -32,7 +33,7 @@ class FakeContainer:
 
     def logs(self, *, tail: int) -> bytes:
         """Return the end of the log."""
-        assert tail == bench.LOG_LINES
+        assert tail == containers.LOG_LINES
         return self.log
 
 
@@ -44,14 +45,15 @@ def running(container: FakeContainer) -> Running:
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look again at once."""
-    monkeypatch.setattr(bench, "POLL_S", 0.0)
+    for module in (bench, containers):
+        monkeypatch.setattr(module, "POLL_S", 0.0)
 
 
 def chat(port: object) -> Any:
     """Return a container under testcontainers whose port look-up does that."""
 
     def look_up(identifier: str, wanted: int) -> object:
-        assert (identifier, wanted) == ("c0ffee", bench.CHAT_PORT)
+        assert (identifier, wanted) == ("c0ffee", containers.CHAT_PORT)
         if isinstance(port, Exception):
             raise port
         return port
@@ -65,19 +67,19 @@ def chat(port: object) -> Any:
 
 def test_address_is_the_published_port() -> None:
     """Where the host reaches the service."""
-    assert bench._address(chat("32768")) == "http://127.0.0.1:32768"
+    assert containers.address_of(chat("32768")) == "http://127.0.0.1:32768"
 
 
 def test_address_of_a_container_that_ended_is_empty() -> None:
     """A process that ended at once publishes nothing: that is for the verdict to say, not a crash of the gate."""
-    assert bench._address(chat(ConnectionError("Port mapping for container c0ffee is not available"))) == ""
+    assert containers.address_of(chat(ConnectionError("Port mapping for container c0ffee is not available"))) == ""
 
 
 def test_waiting_for_a_container_that_ended_stops_at_once_with_its_last_words() -> None:
     """Not after the whole limit, and without what looks like a secret."""
     container = FakeContainer(looks=2)
     with pytest.raises(Unreachable) as caught:
-        bench._wait_until_ready(running(container), 60)
+        running(container).wait_until_ready(60)
     assert str(caught.value) == ("the container ended: loading / *** / OSError: [Errno 30] Read-only file system")
     assert container.reloads == 4
 
@@ -85,7 +87,7 @@ def test_waiting_for_a_container_that_ended_stops_at_once_with_its_last_words() 
 def test_waiting_for_a_container_that_hangs_names_the_limit() -> None:
     """It runs and is not ready: the limit was the bench's."""
     with pytest.raises(Unreachable, match=r"^the container is not ready after 0\.01 s: loading / "):
-        bench._wait_until_ready(running(FakeContainer(looks=10**9)), 0.01)
+        running(FakeContainer(looks=10**9)).wait_until_ready(0.01)
 
 
 @dataclass
