@@ -58,7 +58,7 @@ RESTS_ON_CLUSTER: Mapping[str, frozenset[str]] = {
     "list pods": frozenset({"FIT-2"}),
     "list storageclasses": frozenset(),
     "list csidrivers": frozenset(),
-    "get namespaces": frozenset({"NODE-1", "FIT-2", "FIT-3", "MET-0", "RBK-0"}),
+    "get namespaces": frozenset({"NODE-1", "FIT-2", "FIT-3", "PRB-1", "NET-1", "MET-0", "RBK-0"}),
 }
 
 #: What a mock in good order passes.

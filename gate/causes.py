@@ -132,6 +132,7 @@ class Cause(StrEnum):
     SERVICE_NOT_FOUND = "service.not_found"
     SERVICE_NO_ADDRESS = "service.no_address"
     SERVICE_GATEWAY_TIMEOUT = "service.gateway_timeout"
+    SERVICE_CLIENT_TIMEOUT = "service.client_timeout"
     SERVICE_UNREACHABLE = "service.unreachable"
     HEALTH_FAILED = "health.failed"
     DEPENDENCY_UNREACHABLE = "dependency.unreachable"

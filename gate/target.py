@@ -86,6 +86,27 @@ class Registry(_Section):
         return self
 
 
+class Network(_Section):
+    """What neither the manifests nor the Service say about the way in and out (NET-1)."""
+
+    idle_timeout_s: Annotated[float, Field(gt=0)] | None = Field(
+        default=None,
+        description="of the load balancer, where no annotation of the Service says it; default: AWS's",
+    )
+    client_timeout_s: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="the shortest time-out of those who call the service; none: not judged"
+    )
+    services: tuple[Annotated[str, Field(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)?:[0-9]{1,5}$")], ...] = Field(
+        default=(), description="Services that others deploy, NAME:PORT or NAME.NAMESPACE:PORT"
+    )
+
+    def declared_port(self, name: str, namespace: str | None = None) -> int | None:
+        """Return the port of a Service that others deploy, None where the target names none; own namespace: None."""
+        wanted = name if namespace is None else f"{name}.{namespace}"
+        ports = (port for each in self.services for host, _, port in [each.partition(":")] if host == wanted)
+        return next(map(int, ports), None)
+
+
 class Nodes(_Section):
     """The nodes as planned; judged where no cluster is read, and compared with the real ones where one is."""
 
@@ -181,6 +202,7 @@ class Target(_Section):
     cluster: Cluster
     desired: Desired
     registry: Registry = Registry()
+    network: Network = Network()
     nodes: Nodes | None = None
     model: Model
     acceptance: Acceptance

@@ -3,7 +3,7 @@
 A cluster is read only if the target has one; offline, none of this imports a Kubernetes, HTTP or AWS client.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -102,6 +102,14 @@ def reference(gate: Gate, workload: Deployment) -> str:
 def image(gate: Gate, reference: str) -> ImageFacts | ImageUnread | None:
     """What the registry says about that image, None where the target has no registry."""
     return _described(gate, reference)
+
+
+@pytest.fixture(scope="session")
+def clients(gate: Gate) -> Mapping[str, float]:
+    """For how many seconds callers wait, by the target's key that says so; acceptance is a caller too."""
+    stated = {"acceptance.request_timeout_s": gate.target.acceptance.request_timeout_s}
+    of_users = gate.target.network.client_timeout_s
+    return stated if of_users is None else {**stated, "network.client_timeout_s": of_users}
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """What must hold before a deploy. The order is a ladder: what is wrong further up explains what fails below."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -7,10 +8,12 @@ import pytest
 
 from gate.context import Gate
 from gate.diagnosis.config import config_verdict
+from gate.diagnosis.dependency import Sources
 from gate.diagnosis.hpa import metrics_api_verdict
 from gate.diagnosis.probe_settings import probe_verdict
 from gate.diagnosis.registry_image import image_verdict
 from gate.diagnosis.way_back import Recorded, way_back_verdict
+from gate.diagnosis.wiring import network_verdict
 from gate.plan.parse import Plan
 from gate.plan.verdict import plan_verdict
 from gate.records import Deployment, Hpa, ImageFacts, ImageUnread, ModelFacts, SettingsSchema, Snapshot, StartTime
@@ -101,6 +104,24 @@ def test_probes_leave_time_to_load_answer_and_end(
 ) -> None:
     """The startup budget exceeds the predicted load, and liveness survives the longest inference."""
     gate.judge(probe_verdict(workload, container=gate.target.cluster.container, schema=settings, start=start))
+
+
+@pytest.mark.criterion("NET-1")
+def test_requests_find_their_way_and_are_waited_for(
+    gate: Gate, workload: Deployment, settings: SettingsSchema, snapshot: Snapshot | None, clients: Mapping[str, float]
+) -> None:
+    """Selector, ports and the patient API's URL line up, and nobody gives up before the service's deadline."""
+    cluster = gate.target.cluster
+    gate.judge(
+        network_verdict(
+            workload,
+            container=cluster.container,
+            service=cluster.service,
+            schema=settings,
+            sources=Sources(desired=gate.desired, snapshot=snapshot, network=gate.target.network),
+            clients=clients,
+        )
+    )
 
 
 @pytest.mark.criterion("MET-0")

@@ -54,6 +54,11 @@ def wiring_findings(
     return tuple(each for each in (selector, *ports) if each is not None)
 
 
+def selects(service: Service, labels: Mapping[str, str]) -> bool:
+    """Return whether the Service selects pods with these labels; one without a selector selects nobody."""
+    return bool(service.selector) and all(labels.get(key) == value for key, value in service.selector.items())
+
+
 def _missing(snapshot: Snapshot, service: str) -> Finding:
     unread = snapshot.unread("services")
     if unread is not None:
@@ -73,9 +78,9 @@ def _pairs(labels: Mapping[str, str]) -> str:
 
 
 def _selector_finding(service: Service, labels: Mapping[str, str], namespace: str) -> Finding | None:
-    different = {key: value for key, value in service.selector.items() if labels.get(key) != value}
-    if service.selector and not different:
+    if selects(service, labels):
         return None
+    different = {key: value for key, value in service.selector.items() if labels.get(key) != value}
     if different:
         carried = _pairs({key: labels[key] for key in different if key in labels})
         carry = "none of these labels" if carried == "none" else carried
@@ -96,21 +101,20 @@ def _selector_finding(service: Service, labels: Mapping[str, str], namespace: st
     )
 
 
-def _declared(template: PodSpec) -> tuple[ContainerPort, ...]:
+def declared_ports(template: PodSpec) -> tuple[ContainerPort, ...]:
     """Return the ports of all containers that keep running: a Service looks through all of them, sidecars included."""
     return tuple(port for each in template.containers if each.sidecar or not each.init for port in each.ports)
 
 
 def _probed(template: PodSpec) -> frozenset[str]:
     """Return the ports that probes ask: something listens there, declared or not (declaring a port is optional)."""
-    probes = [probe for each in template.containers for probe in (each.startup, each.readiness, each.liveness)]
-    return frozenset(probe.port for probe in probes if probe is not None and probe.port)
+    return frozenset(probe.port for each in template.containers for _, probe in each.probes if probe.port)
 
 
 def _port_finding(
     service: Service, port: ServicePort, template: PodSpec, container: str, namespace: str
 ) -> Finding | None:
-    declared = [each for each in _declared(template) if each.protocol == port.protocol]
+    declared = [each for each in declared_ports(template) if each.protocol == port.protocol]
     numeric = port.target_port.isdigit()
     offered = {str(each.port) for each in declared} if numeric else {each.name for each in declared if each.name}
     probed = {each for each in _probed(template) if each.isdigit()} if numeric else frozenset[str]()

@@ -39,11 +39,6 @@ class _Deploy:
     def where(self) -> str:
         return f"Deployment/{self.workload.name}"
 
-    @property
-    def probes(self) -> tuple[tuple[str, Probe], ...]:
-        found = (("startup", self.spec.startup), ("readiness", self.spec.readiness), ("liveness", self.spec.liveness))
-        return tuple((name, probe) for name, probe in found if probe is not None)
-
     def seen(self, name: str, probe: Probe | None) -> Evidence:
         return Evidence(self.where, f"containers[{self.spec.name}].{name}Probe", asked(probe) if probe else "none")
 
@@ -111,7 +106,7 @@ def _span(span: Span) -> str:
 def _fine(deploy: _Deploy) -> str:
     liveness = deploy.spec.liveness
     bears = "no liveness probe kills it" if liveness is None else f"liveness bears {patience_s(liveness)} s of silence"
-    killer = next(((name, probe) for name, probe in deploy.probes if name != "readiness"), None)
+    killer = next(((name, probe) for name, probe in deploy.spec.probes if name != "readiness"), None)
     allows = "and no probe limits that" if killer is None else f"its {killer[0]} probe allows {killer[1].budget_s} s"
     return (
         f"The model is loaded {_span(deploy.start.ready)} s after the container's start, {allows}; "
@@ -121,10 +116,8 @@ def _fine(deploy: _Deploy) -> str:
 
 def _evidence(deploy: _Deploy) -> Iterator[Evidence]:
     yield from deploy.predicted
-    for name, probe in (
-        ("startup", deploy.spec.startup), ("readiness", deploy.spec.readiness), ("liveness", deploy.spec.liveness),
-    ):  # fmt: skip
-        yield deploy.seen(name, probe)
+    found = dict(deploy.spec.probes)
+    yield from (deploy.seen(name, found.get(name)) for name in ("startup", "readiness", "liveness"))
     yield from map(deploy.setting, (deploy.deadline, deploy.drain_delay, deploy.drain))
     yield _grace(deploy)
     yield _deadline(deploy)
@@ -303,7 +296,7 @@ def _progress(deploy: _Deploy) -> Iterator[Finding]:
 
 def _timeouts(deploy: _Deploy) -> Iterator[Finding]:
     deadline_s = deploy.deadline.number
-    for name, probe in deploy.probes:
+    for name, probe in deploy.spec.probes:
         if deadline_s is not None and probe.timeout_s > deadline_s:
             why = f"longer than the longest inference ({deadline_s:g} s)"
         elif probe.timeout_s > probe.period_s:

@@ -5,6 +5,7 @@ raises on an object's content.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 from gate.readers import fields
 from gate.readers.common import conditions
@@ -26,6 +27,7 @@ from gate.records import (
 
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 SERVICE_NAME = "kubernetes.io/service-name"
+BALANCER_ANNOTATIONS = "service.beta.kubernetes.io/"
 
 
 # --- Network ----------------------------------------------------------------------------------------------------------
@@ -43,8 +45,16 @@ def service(raw: Raw) -> Service:
         ingress=tuple(
             address for entry in entries if (address := fields.text(entry, "hostname") or fields.text(entry, "ip"))
         ),
+        balancer_class=fields.text(spec, "loadBalancerClass"),
+        balancer_annotations=_balancer_annotations(meta),
         created_at=fields.time(meta, "creationTimestamp"),
     )
+
+
+def _balancer_annotations(meta: Raw) -> Mapping[str, str]:
+    """Return what the Service asks of AWS's controllers; other annotations repeat the object, or are nobody's here."""
+    found = fields.labels(meta, "annotations")
+    return MappingProxyType({key: found[key] for key in found if key.startswith(BALANCER_ANNOTATIONS)})
 
 
 def _service_port(raw: Raw) -> ServicePort:

@@ -19,13 +19,18 @@ class ServicePort:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """A Service; ``ingress`` are the load balancer's host names or addresses."""
+    """A Service; ``ingress`` are the load balancer's host names or addresses.
+
+    ``balancer_class`` is spec.loadBalancerClass; ``balancer_annotations`` are those of the cloud's controller alone.
+    """
 
     name: str
     type: str = "ClusterIP"
     selector: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     ports: tuple[ServicePort, ...] = ()
     ingress: tuple[str, ...] = ()
+    balancer_class: str = ""
+    balancer_annotations: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     created_at: datetime | None = None
 
 

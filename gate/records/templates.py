@@ -84,6 +84,12 @@ class ContainerSpec:
     liveness: Probe | None = None
     readiness: Probe | None = None
 
+    @property
+    def probes(self) -> tuple[tuple[str, Probe], ...]:
+        """Return the probes that the container has, by name, in the order in which they begin to count."""
+        named = (("startup", self.startup), ("readiness", self.readiness), ("liveness", self.liveness))
+        return tuple((name, probe) for name, probe in named if probe is not None)
+
     def value_of(self, variable: str) -> str | None:
         """Return what the container's environment says, None where it says nothing or refers to a Secret or ConfigMap.
 

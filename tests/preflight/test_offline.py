@@ -36,7 +36,7 @@ def test_preflight_of_the_checklists_demo_fails_t3_medium_with_numbers(tmp_path:
 
     assert code == 1
     verdicts = {each["criterion"]: each for each in report["verdicts"]}
-    assert set(verdicts) == {"NODE-1", "FIT-1", "FIT-2", "FIT-3", "CFG-1", "PRB-1"}
+    assert set(verdicts) == {"NODE-1", "FIT-1", "FIT-2", "FIT-3", "CFG-1", "PRB-1", "NET-1"}
     assert verdicts["FIT-1"]["cause"] == "node.too_small"
     assert verdicts["FIT-1"]["reason"].endswith("and a t3.medium node has 3231 MiB for it: 5985 MiB are missing.")
     shown = {each["object"]: each["value"] for each in verdicts["FIT-1"]["evidence"]}
@@ -51,6 +51,11 @@ def test_preflight_of_the_checklists_demo_fails_t3_medium_with_numbers(tmp_path:
     assert verdicts["PRB-1"]["reason"] == (
         "The model is loaded 22 to 81 s after the container's start, its startup probe allows 300 s; an answer takes "
         "9.0 s at most, liveness bears 55 s of silence."
+    )
+    assert verdicts["NET-1"]["reason"] == (
+        "Service/chat-api-service port 80 leads to port 8002, where chat-api listens, DB_API_BASE_URL to port 8001 of "
+        "Service/db-api-service (as the target says); an answer takes 9.0 s at most, the load balancer waits 60 s, "
+        "callers 60 s."
     )
     assert "imported: []" in output
 

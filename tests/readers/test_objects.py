@@ -256,6 +256,15 @@ def test_service_of_a_load_balancer_has_its_addresses_and_ports() -> None:
     )
 
 
+def test_service_keeps_what_it_asks_of_the_cloud_and_no_other_annotation() -> None:
+    """The applied configuration, which repeats the object, is nobody's evidence."""
+    idle = "service.beta.kubernetes.io/aws-load-balancer-connection-idle-timeout"
+    meta = {"name": "chat-api-service", "annotations": {idle: "60", "kubectl.kubernetes.io/last-applied": "{}"}}
+    found = surroundings.service({"metadata": meta, "spec": {"loadBalancerClass": "eks.amazonaws.com/nlb"}})
+    assert found.balancer_annotations == {idle: "60"}
+    assert found.balancer_class == "eks.amazonaws.com/nlb"
+
+
 def test_endpoints_of_slices_name_pod_port_and_readiness() -> None:
     """A missing ready condition means ready, as the API says; what terminates is told apart."""
     one = {
