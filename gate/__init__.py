@@ -1,8 +1,7 @@
 """The library behind the deploy gate's pytest tiers.
 
-The tiers say what must hold; this package says how it is found out. Data flows one way, and imports point
-down: ``plugin, __main__ > report, drilling > waiting > readers > diagnosis, sizing, plan > records > criteria, target >
-verdict``.
+The tiers say what must hold; this package says how it is found out. Data flows one way, and imports point down, from
+``plugin`` and ``__main__`` over the readers and what judges to ``records`` and ``verdict`` (see ``.importlinter``).
 """
 
 from gate.causes import Cause

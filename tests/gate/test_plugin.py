@@ -8,20 +8,7 @@ import pytest
 
 from infra.paths import PROJECT
 from tests.inner_project import inner_project
-
-TARGET = """
-name = "{name}"
-allow_mutation = {mutation}
-image_repository = "localhost:5000/carepath-chat-api"
-[cluster]
-reader = "none"
-[desired]
-manifests = "manifests.yaml"
-[model]
-name = "SmolLM2-135M-Instruct"
-[acceptance]
-test_mrns = ["MRN-001", "MRN-002"]
-"""
+from tests.minimal_target import IDENTITY, NO_CLUSTER, minimal_target
 
 HEAD = """
 import pytest
@@ -58,7 +45,7 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
     """A project without tiers, with a target that allows drills and one that does not."""
     monkeypatch.setenv("PYTHONPATH", str(PROJECT))
     targets = {
-        f"targets/{name}.toml": TARGET.format(name=name, mutation=mutation)
+        f"targets/{name}.toml": minimal_target(name, cluster=NO_CLUSTER, allow_mutation=mutation)
         for name, mutation in (("local", "true"), ("demo", "false"))
     }
     return inner_project(pytester, targets)
@@ -228,7 +215,8 @@ def test_broken_target_reports_all_problems_at_once(suite: pytest.Pytester) -> N
     """Every wrong key of a target comes in one message with its value."""
     write(suite, PASS)
     path = suite.path / "targets" / "broken.toml"
-    path.write_text(TARGET.format(name="Broken", mutation="'perhaps'") + "latency_sample = 3\n")
+    text = minimal_target("Broken", cluster=NO_CLUSTER, allow_mutation="'perhaps'")
+    path.write_text(text + "latency_sample = 3\n")
     got, _, text = run(suite, "-m", "preflight", "--target", "broken")
     assert got == 4
     assert "3 problem(s)" in text
@@ -271,7 +259,7 @@ def test_second_tier_joins_the_report(suite: pytest.Pytester) -> None:
     run(suite, "-m", "preflight", "--report", str(folder))
     write(suite, PASS.replace("NODE-1", "POD-1"), folder="acceptance")
     target = suite.path / "targets" / "local.toml"
-    target.write_text(target.read_text().replace('reader = "none"', 'identity = { server = "https://127.0.0.1:1" }'))
+    target.write_text(target.read_text().replace(NO_CLUSTER, IDENTITY))
     got, _, _ = run(suite, "-m", "acceptance", "--report", str(folder))
     report = json.loads((suite.path / folder / "report.json").read_text())
     assert got == 0

@@ -6,27 +6,15 @@ import pytest
 
 from gate.criteria import criteria
 from gate.target import Identity, Target, TargetError, load_target
+from tests.minimal_target import minimal_target
 
 ROOT = Path(__file__).parents[2]
 TRACKED = sorted(each.stem for each in (ROOT / "targets").glob("*.toml"))
 
-MINIMAL = """
-name = "minimal"
-image_repository = "localhost:5000/carepath-chat-api"
-[cluster]
-identity = { server = "https://10.90.0.2:6443" }
-[desired]
-manifests = "manifests.yaml"
-[model]
-name = "SmolLM2-135M-Instruct"
-[acceptance]
-test_mrns = ["MRN-001", "MRN-002"]
-"""
-
 
 def loaded(tmp_path: Path, *changes: tuple[str, str], more: str = "") -> Target:
     """Return the minimal target with replacements and further sections."""
-    text = MINIMAL
+    text = minimal_target("minimal")
     for old, new in changes:
         assert old in text
         text = text.replace(old, new)
@@ -153,7 +141,7 @@ def test_target_shows_only_settings_that_differ(tmp_path: Path) -> None:
     assert same.differing() == {"cluster.identity.server": "https://10.90.0.2:6443"}
     other = loaded(
         tmp_path,
-        ('name = "minimal"', 'name = "minimal"\ndescription = "a test"\nallow_mutation = true'),
+        ("allow_mutation = false", 'description = "a test"\nallow_mutation = true'),
         ('"MRN-002"]', '"MRN-002"]\nlatency_samples = 40'),
     )
     assert other.differing() == {

@@ -3,20 +3,8 @@
 import pytest
 
 from tests.inner_project import inner_project
+from tests.minimal_target import minimal_target
 
-TARGET = """
-name = "demo"
-allow_mutation = false
-image_repository = "localhost:5000/carepath-chat-api"
-[cluster]
-identity = { server = "https://10.90.0.2:6443" }
-[desired]
-manifests = "manifests.yaml"
-[model]
-name = "SmolLM2-135M-Instruct"
-[acceptance]
-test_mrns = ["MRN-001", "MRN-002"]
-"""
 TEST = """
 import pytest
 from gate import Evidence
@@ -32,7 +20,7 @@ def test_soak(gate):
 @pytest.fixture
 def suite(pytester: pytest.Pytester) -> pytest.Pytester:
     """A project whose one target allows no change, with a soak that tells its options."""
-    return inner_project(pytester, {"targets/demo.toml": TARGET, "soak/test_soak.py": TEST})
+    return inner_project(pytester, {"targets/demo.toml": minimal_target("demo"), "soak/test_soak.py": TEST})
 
 
 def test_soak_runs_on_a_target_that_allows_no_change(suite: pytest.Pytester) -> None:
