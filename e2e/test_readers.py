@@ -230,7 +230,7 @@ def test_reader_with_few_permissions_names_each_that_is_missing(narrow: Cluster,
     assert snapshot.deployment("chat-api") is not None
     forbidden = {each.what for each in snapshot.unreadable if each.kind == "forbidden"}
     assert forbidden >= {"node_requests", "nodes", "services", "endpoints", "hpas", "claims", "quotas", "events"}
-    assert forbidden >= {"storage_classes", "csi_drivers"}
+    assert forbidden >= {"storage_classes", "csi_drivers", "volumes"}
     with pod_client(reader, pod, container="chat-api") as chat:
         reply = chat.health()
     assert (reply.trouble, "get pods/portforward" in reply.error) == ("forbidden", True)

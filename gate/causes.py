@@ -120,6 +120,7 @@ class Cause(StrEnum):
     STORAGE_CLAIM_PENDING = "storage.claim_pending"
     STORAGE_ATTACH_FAILED = "storage.attach_failed"
     STORAGE_MOUNT_FAILED = "storage.mount_failed"
+    STORAGE_ACCESS_MODE = "storage.access_mode"
     STORAGE_DISK_TOO_SMALL = "storage.disk_too_small"
     STORAGE_DISK_NOT_REQUESTED = "storage.disk_not_requested"
     STORAGE_MODEL_IN_LAYER = "storage.model_in_container_layer"

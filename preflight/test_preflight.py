@@ -22,6 +22,7 @@ from gate.sizing.disk_fit import disk_verdict
 from gate.sizing.fit import memory_verdict
 from gate.sizing.nodes import node_verdict
 from gate.sizing.offers import Planned
+from gate.sizing.volumes import volume_verdict
 
 pytestmark = pytest.mark.preflight
 
@@ -88,6 +89,14 @@ def test_image_and_model_fit_the_disks(
             snapshot=snapshot,
         )
     )
+
+
+@pytest.mark.criterion("STO-1")
+def test_claims_can_be_mounted_by_every_replica(
+    gate: Gate, workload: Deployment, planned: Planned | None, snapshot: Snapshot | None
+) -> None:
+    """Class, driver, access mode and zone of the claims suit every pod that may stand."""
+    gate.judge(volume_verdict(workload, desired=gate.desired, planned=planned, snapshot=snapshot))
 
 
 @pytest.mark.criterion("IMG-1")

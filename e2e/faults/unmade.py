@@ -38,6 +38,7 @@ ELSEWHERE: Mapping[str, frozenset[Cause]] = {
             Cause.CONFIG_UNKNOWN_KEY,
             Cause.MEMORY_DOES_NOT_FIT,
             Cause.MEMORY_REQUEST_TOO_SMALL,
+            Cause.STORAGE_ACCESS_MODE,
             Cause.STORAGE_DISK_TOO_SMALL,
             Cause.STORAGE_DISK_NOT_REQUESTED,
             Cause.STORAGE_MODEL_IN_LAYER,

@@ -14,15 +14,10 @@ from gate.records import Claim, Event, Pod, Snapshot
 from gate.verdict import Evidence
 
 _CLAIM = "persistentVolumeClaim"
-#: Provisioners that are no CSI driver: for static volumes only, nobody provisions.
-_NO_PROVISIONER = "kubernetes.io/no-provisioner"
 _CLAIM_MISSING = re.compile(r'persistentvolumeclaim "([^"]+)" not found')
 _OBJECT_MISSING = re.compile(r'(secret|configmap) "([^"]+)" not found')
 _KEY_MISSING = re.compile(r"references non-existent (?:secret|config) key: (\S+)")
 _VOLUME = re.compile(r'for volume "([^"]+)"')
-
-#: Volume drivers that Kubernetes itself translates to a CSI driver (csi-translation-lib, plugins/*.go).
-_MIGRATED = {"kubernetes.io/aws-ebs": "ebs.csi.aws.com", "kubernetes.io/gce-pd": "pd.csi.storage.gke.io"}
 
 
 def claim_fault(snapshot: Snapshot, pod: Pod, message: str = "") -> PodFault | None:
@@ -154,9 +149,9 @@ def _pending_claim(snapshot: Snapshot, pod: Pod, claim: Claim) -> PodFault:
             remedy="Correct storageClassName, or create the class: kubectl get storageclasses",
             final=age_s >= tolerances.CLAIM_S,
         )
-    driver = _MIGRATED.get(found.provisioner, found.provisioner) if found else ""
+    driver = found.driver if found else ""
     absent = driver and driver not in snapshot.csi_drivers and not snapshot.unread("csi_drivers")
-    if found and absent and driver != _NO_PROVISIONER and failed is None:
+    if found and absent and failed is None:
         return PodFault(
             pod=pod.name,
             cause=Cause.STORAGE_NO_PROVISIONER,

@@ -108,6 +108,7 @@ class ClusterReader:
         events = cycle.begin("events", core, surroundings.event)
         classes = cycle.begin_wide("storageclasses", "/apis/storage.k8s.io/v1", surroundings.storage_class)
         drivers = cycle.begin_wide("csidrivers", "/apis/storage.k8s.io/v1", _name)
+        volumes = cycle.begin_wide("persistentvolumes", core, surroundings.volume)
         usage = cycle.begin("pods", "/apis/metrics.k8s.io/v1beta1", objects.pod_usage, aggregated=True)
 
         needed = (deployments.required(), replica_sets.required(), pods.required())
@@ -131,6 +132,12 @@ class ClusterReader:
             events=cycle.optional("events", events),
             nodes=found_nodes,
             storage_classes=cycle.optional("storage_classes", classes),
+            # Those of other namespaces' claims are nobody's business here.
+            volumes=tuple(
+                each
+                for each in cycle.optional("volumes", volumes)
+                if not each.claim or each.claim.startswith(f"{self.namespace}/")
+            ),
             csi_drivers=cycle.optional("csi_drivers", drivers),
             usage=tuple(each for one in cycle.optional("metrics", usage) for each in one),
             unreadable=tuple(cycle.unreadable),

@@ -130,4 +130,6 @@ def _desired(documents: Iterable[Raw], source: str) -> Desired:
         services=tuple(surroundings.service(each) for each in by_kind.get("Service", [])),
         hpas=tuple(objects.hpa(each) for each in by_kind.get("HorizontalPodAutoscaler", [])),
         claims=tuple(surroundings.claim(each) for each in by_kind.get("PersistentVolumeClaim", [])),
+        storage_classes=tuple(surroundings.storage_class(each) for each in by_kind.get("StorageClass", [])),
+        volumes=tuple(surroundings.volume(each) for each in by_kind.get("PersistentVolume", [])),
     )

@@ -18,11 +18,13 @@ from gate.records import (
     Event,
     Node,
     Quota,
+    Requirement,
     Resources,
     Service,
     ServicePort,
     StorageClass,
     Taint,
+    Volume,
 )
 
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
@@ -120,11 +122,34 @@ def claim(raw: Raw) -> Claim:
     return Claim(
         name=fields.text(meta, "name"),
         phase=fields.text(raw, "status", "phase", default="Pending"),
-        storage_class=fields.optional_text(spec, "storageClassName"),
+        storage_class=fields.text(spec, "storageClassName") if "storageClassName" in spec else None,
         volume=fields.optional_text(spec, "volumeName"),
         access_modes=fields.texts(spec, "accessModes"),
         requested_bytes=whole(fields.at(spec, "resources", "requests", "storage")),
         created_at=fields.time(meta, "creationTimestamp"),
+    )
+
+
+def volume(raw: Raw) -> Volume:
+    """Return a PersistentVolume."""
+    spec = fields.child(raw, "spec")
+    claimed = fields.child(spec, "claimRef")
+    terms = fields.children(spec, "nodeAffinity", "required", "nodeSelectorTerms")
+    return Volume(
+        name=fields.text(raw, "metadata", "name"),
+        storage_class=fields.text(spec, "storageClassName"),
+        capacity_bytes=whole(fields.at(spec, "capacity", "storage")),
+        access_modes=fields.texts(spec, "accessModes"),
+        phase=fields.text(raw, "status", "phase"),
+        claim=f"{fields.text(claimed, 'namespace')}/{fields.text(claimed, 'name')}" if claimed else "",
+        driver=fields.text(spec, "csi", "driver"),
+        affinity=tuple(tuple(map(_requirement, fields.children(term, "matchExpressions"))) for term in terms),
+    )
+
+
+def _requirement(raw: Raw) -> Requirement:
+    return Requirement(
+        key=fields.text(raw, "key"), operator=fields.text(raw, "operator"), values=fields.texts(raw, "values")
     )
 
 

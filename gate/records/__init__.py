@@ -8,7 +8,7 @@ is None and never zero; a read that failed is an ``Unreadable`` and never an emp
 from gate.records.common import Condition, Owner, Resources
 from gate.records.metrics import PodMetrics, Readings
 from gate.records.network import Endpoint, Service, ServicePort
-from gate.records.nodes import Claim, Node, Quota, StorageClass, Taint
+from gate.records.nodes import NO_PROVISIONER, Claim, Node, Quota, Requirement, StorageClass, Taint, Volume
 from gate.records.observations import Answer, Identity, LogTail, PatientRecord, PatientRecords, Reply
 from gate.records.pods import ContainerState, ContainerStatus, Pod, PodUsage
 from gate.records.snapshot import ClusterIdentity, Desired, Event, Snapshot, Unreadable
@@ -18,6 +18,7 @@ from gate.records.templates import ContainerPort, ContainerSpec, EnvVar, PodSpec
 from gate.records.workloads import Deployment, Hpa, ReplicaSet
 
 __all__ = [
+    "NO_PROVISIONER",
     "Answer",
     "Asked",
     "Claim",
@@ -53,6 +54,7 @@ __all__ = [
     "Readings",
     "ReplicaSet",
     "Reply",
+    "Requirement",
     "Resources",
     "Service",
     "ServicePort",
@@ -66,6 +68,7 @@ __all__ = [
     "StorageClass",
     "Taint",
     "Unreadable",
+    "Volume",
     "VolumeMount",
     "VolumeSource",
 ]

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Literal, TypeVar
 
 from gate.records.network import Endpoint, Service
-from gate.records.nodes import Claim, Node, Quota, StorageClass
+from gate.records.nodes import Claim, Node, Quota, StorageClass, Volume
 from gate.records.pods import Pod, PodUsage
 from gate.records.templates import ContainerSpec
 from gate.records.workloads import Deployment, Hpa, ReplicaSet
@@ -62,6 +62,8 @@ class AppObjects:
     services: tuple[Service, ...] = ()
     hpas: tuple[Hpa, ...] = ()
     claims: tuple[Claim, ...] = ()
+    storage_classes: tuple[StorageClass, ...] = ()
+    volumes: tuple[Volume, ...] = ()
 
     def deployment(self, name: str) -> Deployment | None:
         """Return the Deployment of that name."""
@@ -75,6 +77,10 @@ class AppObjects:
     def service(self, name: str) -> Service | None:
         """Return the Service of that name."""
         return next((each for each in self.services if each.name == name), None)
+
+    def claim(self, name: str) -> Claim | None:
+        """Return the PersistentVolumeClaim of that name."""
+        return next((each for each in self.claims if each.name == name), None)
 
     def hpa(self, name: str) -> Hpa | None:
         """Return the HPA of that name."""
@@ -102,7 +108,6 @@ class Snapshot(AppObjects):
     quotas: tuple[Quota, ...] = ()
     events: tuple[Event, ...] = ()
     nodes: tuple[Node, ...] = ()
-    storage_classes: tuple[StorageClass, ...] = ()
     csi_drivers: tuple[str, ...] = ()
     usage: tuple[PodUsage, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()

@@ -63,6 +63,7 @@ _OBJECTS: Mapping[str, str] = {
     "quotas": "ResourceQuotas",
     "nodes": "nodes, with what their pods request",
     "storage_classes": "StorageClasses",
+    "volumes": "PersistentVolumes of this namespace's claims, or of none",
 }
 
 

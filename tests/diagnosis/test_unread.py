@@ -41,6 +41,7 @@ MEMBERS: Mapping[str, str] = {
     "node_requests": "",
     "storage_classes": "storage_classes",
     "csi_drivers": "csi_drivers",
+    "volumes": "volumes",
     "metrics": "usage",
 }
 

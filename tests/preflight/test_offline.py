@@ -36,7 +36,7 @@ def test_preflight_of_the_checklists_demo_fails_t3_medium_with_numbers(tmp_path:
 
     assert code == 1
     verdicts = {each["criterion"]: each for each in report["verdicts"]}
-    assert set(verdicts) == {"NODE-1", "FIT-1", "FIT-2", "FIT-3", "CFG-1", "PRB-1", "NET-1"}
+    assert set(verdicts) == {"NODE-1", "FIT-1", "FIT-2", "FIT-3", "STO-1", "CFG-1", "PRB-1", "NET-1"}
     assert verdicts["FIT-1"]["cause"] == "node.too_small"
     assert verdicts["FIT-1"]["reason"].endswith("and a t3.medium node has 3231 MiB for it: 5985 MiB are missing.")
     shown = {each["object"]: each["value"] for each in verdicts["FIT-1"]["evidence"]}

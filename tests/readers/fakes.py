@@ -32,6 +32,7 @@ WIDE = {
     "pods": "/api/v1",
     "storageclasses": "/apis/storage.k8s.io/v1",
     "csidrivers": "/apis/storage.k8s.io/v1",
+    "persistentvolumes": "/api/v1",
 }
 METRICS = f"/apis/metrics.k8s.io/v1beta1/namespaces/{NAMESPACE}/pods"
 

@@ -115,6 +115,11 @@ def test_snapshot_reads_every_kind_once_and_no_secret() -> None:
             wide("nodes"): items(named("node-a")),
             wide("storageclasses"): items(named("gp3")),
             wide("csidrivers"): items(named("ebs.csi.aws.com")),
+            wide("persistentvolumes"): items(
+                {**named("pv-1"), "spec": {"claimRef": {"namespace": NAMESPACE, "name": "models"}}},
+                {**named("pv-2"), "spec": {"claimRef": {"namespace": "others", "name": "models"}}},
+                named("pv-3"),
+            ),
             METRICS: items(
                 {**named("chat-api-1"), "containers": [{"name": "c", "usage": {"cpu": "1", "memory": "1"}}]}
             ),
@@ -132,9 +137,10 @@ def test_snapshot_reads_every_kind_once_and_no_secret() -> None:
         ("ebs.csi.aws.com",),
         "Scheduled",
     )
+    assert [each.name for each in snapshot.volumes] == ["pv-1", "pv-3"], "not those of other namespaces"
     assert snapshot.usage[0].cpu_m == 1000
     paths = server.paths()[before:]
-    assert len(paths) == len(set(paths)) == 14
+    assert len(paths) == len(set(paths)) == 15
     assert not [path for path in paths if "secret" in path]
 
 
@@ -173,6 +179,7 @@ def test_snapshot_without_what_is_judged_raises(resource: str) -> None:
         (wide("pods"), refusal(403, "no"), "node_requests", "forbidden"),
         (wide("storageclasses"), refusal(403, "no"), "storage_classes", "forbidden"),
         (wide("csidrivers"), refusal(403, "no"), "csi_drivers", "forbidden"),
+        (wide("persistentvolumes"), refusal(403, "no"), "volumes", "forbidden"),
         (METRICS, refusal(404, "page not found"), "metrics", "not_served"),
         (METRICS, refusal(503, "service unavailable"), "metrics", "not_served"),
         (METRICS, refusal(403, "no"), "metrics", "forbidden"),

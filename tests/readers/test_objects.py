@@ -15,9 +15,11 @@ from gate.records import (
     EnvVar,
     Owner,
     Probe,
+    Requirement,
     Resources,
     ServicePort,
     Taint,
+    Volume,
     VolumeMount,
     VolumeSource,
 )
@@ -367,6 +369,54 @@ def test_claim_that_is_only_declared_is_pending() -> None:
     )
 
 
+def test_claim_without_a_class_is_told_from_one_that_wants_none() -> None:
+    """Left out, the default class holds; empty, none does."""
+    assert surroundings.claim({"spec": {}}).storage_class is None
+    assert surroundings.claim({"spec": {"storageClassName": ""}}).storage_class == ""
+
+
+def test_volume_keeps_whose_it_is_and_from_where_it_is_reached() -> None:
+    """An EBS volume as its driver makes it: bound, of one zone."""
+    zone = {"key": "topology.kubernetes.io/zone", "operator": "In", "values": ["us-east-1a"]}
+    spec = {
+        "storageClassName": "gp3",
+        "accessModes": ["ReadWriteOnce"],
+        "capacity": {"storage": "4Gi"},
+        "claimRef": {"namespace": "carepath-demo", "name": "models"},
+        "csi": {"driver": "ebs.csi.aws.com"},
+        "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [zone]}]}},
+    }
+    assert surroundings.volume({"metadata": {"name": "pv"}, "spec": spec, "status": {"phase": "Bound"}}) == Volume(
+        name="pv",
+        storage_class="gp3",
+        capacity_bytes=4 * 1024**3,
+        access_modes=("ReadWriteOnce",),
+        phase="Bound",
+        claim="carepath-demo/models",
+        driver="ebs.csi.aws.com",
+        affinity=((Requirement(key="topology.kubernetes.io/zone", operator="In", values=("us-east-1a",)),),),
+    )
+
+
+@pytest.mark.parametrize(
+    ("operator", "values", "met"),
+    [
+        ("In", ("a", "b"), True),
+        ("In", ("c",), False),
+        ("NotIn", ("a",), False),
+        ("NotIn", ("c",), True),
+        ("Exists", (), True),
+        ("DoesNotExist", (), False),
+        ("Gt", ("1",), False),
+    ],
+)
+def test_requirement_is_met_as_the_scheduler_has_it(operator: str, values: tuple[str, ...], met: bool) -> None:  # noqa: FBT001
+    """A node in zone a; what nobody knows is met by nobody."""
+    requirement = Requirement(key="zone", operator=operator, values=values)
+    assert requirement.met_by({"zone": "a"}) is met
+    assert requirement.met_by({}) is (operator in {"NotIn", "DoesNotExist"})
+
+
 def test_storage_class_default_is_an_annotation() -> None:
     """The default class is marked by annotation, the text true."""
     annotations = {"storageclass.kubernetes.io/is-default-class": "true"}
@@ -429,6 +479,7 @@ ANYTHING = st.recursive(
         surroundings.node,
         surroundings.claim,
         surroundings.storage_class,
+        surroundings.volume,
         surroundings.quota,
         surroundings.event,
     ],
