@@ -72,3 +72,36 @@ def test_preflight_of_a_target_with_room_passes(tmp_path: Path, instance_type: s
 
     assert found == code
     assert report["counts"]["fail"] == code
+
+
+def test_preflight_of_the_first_rollouts_manifests_names_each_mistake(tmp_path: Path) -> None:
+    """Incidents 6, 8, 9, 13 and 24, each put back into the rendered manifests, are told before the deploy."""
+    text = (ROOT / "infra/terraform/rendered/demo.yaml").read_text(encoding="utf-8")
+    for right, wrong in {
+        "path: /ready": "path: /health",
+        "failureThreshold: 60": "failureThreshold: 2",
+        'value: "http://db-api-service:8001"': 'value: "http://db-api-service"',
+        "targetPort: http": "targetPort: 8000",
+        'connection-idle-timeout: "60"': 'connection-idle-timeout: "8"',
+    }.items():
+        assert right in text
+        text = text.replace(right, wrong)
+    manifests = tmp_path / "first.yaml"
+    manifests.write_text(text, encoding="utf-8")
+    demo = (ROOT / "targets" / "demo.toml").read_text(encoding="utf-8")
+    target = tmp_path / "first.toml"
+    target.write_text(demo.replace("infra/terraform/rendered/demo.yaml", str(manifests)), encoding="utf-8")
+
+    code, report, _ = preflight(str(target), tmp_path / "report")
+
+    verdicts = {each["criterion"]: each for each in report["verdicts"]}
+    assert code == 1
+    assert verdicts["PRB-1"]["cause"] == "probe.ready_without_model"
+    assert [each.partition(" s and")[0] for each in verdicts["PRB-1"]["symptoms"]] == [
+        "The startup probe allows 10",
+        "The liveness probe allows 55",
+    ]
+    assert verdicts["NET-1"]["cause"] == "endpoints.target_port"
+    asked, cut = verdicts["NET-1"]["symptoms"]
+    assert asked.startswith("DB_API_BASE_URL asks port 80 of Service/db-api-service, which has port 8001")
+    assert cut.startswith("The load balancer of Service/chat-api-service closes a connection that is silent for 8 s")
