@@ -43,10 +43,10 @@ def workload(gate: Gate) -> Deployment:
     found = gate.desired.deployment(name)
     if found is None:
         raise NotFound(f"{gate.desired.source}: no Deployment/{name}; render or plan the manifests again")
-    container = found.template.container(gate.target.cluster.container)
-    if container is None:
-        names = ", ".join(each.name for each in found.template.containers)
-        raise Malformed(f"Deployment/{name} has no container {gate.target.cluster.container!r}; it has {names}")
+    try:
+        container = found.container(gate.target.cluster.container)
+    except LookupError as error:
+        raise Malformed(f"{gate.desired.source}: {error}") from error
     gate.image = gate.image or container.image
     return found
 

@@ -50,10 +50,7 @@ def config_verdict(workload: Deployment, *, container: str, schema: SettingsSche
     Raises:
         LookupError: the Deployment has no such container.
     """
-    spec = workload.template.container(container)
-    if spec is None:
-        known = [each.name for each in workload.template.containers]
-        raise LookupError(f"Deployment/{workload.name} has no container {container!r}; it has {known}")
+    spec = workload.container(container)
     where = f"Deployment/{workload.name}"
     findings = [
         *_mode_findings(workload, spec, schema, model),

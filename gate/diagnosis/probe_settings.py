@@ -67,10 +67,7 @@ def probe_verdict(workload: Deployment, *, container: str, schema: SettingsSchem
     Raises:
         LookupError: the Deployment has no such container.
     """
-    spec = workload.template.container(container)
-    if spec is None:
-        known = [each.name for each in workload.template.containers]
-        raise LookupError(f"Deployment/{workload.name} has no container {container!r}; it has {known}")
+    spec = workload.container(container)
     keys = (DEADLINE, DRAIN_DELAY, DRAIN)
     deploy = _Deploy(workload, spec, start, *(effective(spec, schema, key) for key in keys))
     findings = (

@@ -72,10 +72,7 @@ def network_verdict(
     Raises:
         LookupError: the Deployment has no such container.
     """
-    spec = workload.template.container(container)
-    if spec is None:
-        known = [each.name for each in workload.template.containers]
-        raise LookupError(f"Deployment/{workload.name} has no container {container!r}; it has {known}")
+    spec = workload.container(container)
     deploy = _Deploy(workload, spec, *(effective(spec, schema, key) for key in (PORT, BIND, DEADLINE)))
     patients = dependency(effective(spec, schema, PATIENTS), workload, container=container, sources=sources)
     inside = (*_listening(deploy), *_probes(deploy), *patients.findings, *_unknown(deploy))

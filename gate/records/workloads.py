@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from gate.records.common import NOTHING, Condition, Conditioned, Owner
-from gate.records.templates import PodSpec
+from gate.records.templates import ContainerSpec, PodSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +59,18 @@ class Deployment(Conditioned):
     updated: int = 0
     ready: int = 0
     available: int = 0
+
+    def container(self, name: str) -> ContainerSpec:
+        """Return the template's container of that name.
+
+        Raises:
+            LookupError: there is none; names those that there are.
+        """
+        found = self.template.container(name)
+        if found is None:
+            known = [each.name for each in self.template.containers]
+            raise LookupError(f"Deployment/{self.name} has no container {name!r}; it has {known}")
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

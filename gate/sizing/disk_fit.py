@@ -70,10 +70,7 @@ def disk_verdict(
     Raises:
         LookupError: the Deployment has no such container.
     """
-    spec = workload.template.container(container)
-    if spec is None:
-        names = [each.name for each in workload.template.containers]
-        raise LookupError(f"Deployment/{workload.name} has no container {container!r}; it has {names}")
+    spec = workload.container(container)
     known = image if isinstance(image, ImageFacts) else None
     hpa = next((each for each in desired.hpas if each.target_name == workload.name), None)
     at = pace(workload, replicas_kept(workload, hpa, snapshot))

@@ -130,10 +130,7 @@ def memory_verdict(
     Raises:
         LookupError: the Deployment has no such container.
     """
-    spec = workload.template.container(container)
-    if spec is None:
-        names = [each.name for each in workload.template.containers]
-        raise LookupError(f"Deployment/{workload.name} has no container {container!r}; it has {names}")
+    spec = workload.container(container)
     use = run_by(spec, use)
     claim = claim_of(model, workload.template, spec, use)
     findings = list(_limit_findings(claim, workload))
