@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gate.causes import Cause
-from gate.diagnosis.effective import Effective, effective
+from gate.diagnosis.effective import Effective, effective, setting_evidence, unknown_settings
 from gate.diagnosis.probes import asked
-from gate.diagnosis.wording import names
 from gate.records import ContainerSpec, Deployment, Probe, SettingsSchema, Span, StartTime
 from gate.verdict import Evidence, Finding, Status, Verdict, judged, passed
 
@@ -43,7 +42,7 @@ class _Deploy:
         return Evidence(self.where, f"containers[{self.spec.name}].{name}Probe", asked(probe) if probe else "none")
 
     def setting(self, of: Effective) -> Evidence:
-        return Evidence(self.where, f"containers[{self.spec.name}].env[{of.key}]", of.shown)
+        return setting_evidence(self.workload.name, self.spec.name, of)
 
     @property
     def predicted(self) -> tuple[Evidence, ...]:
@@ -207,17 +206,13 @@ def _start(deploy: _Deploy) -> Iterator[Finding]:
 # --- Answering, and the end -------------------------------------------------------------------------------------------
 
 
-def _unknown(deploy: _Deploy) -> Iterator[Finding]:
-    missing = [each for each in (deploy.deadline, deploy.drain_delay, deploy.drain) if each.number is None]
-    if missing:
-        yield Finding(
-            Status.INCONCLUSIVE,
-            Cause.GATE_NOT_MEASURED,
-            f"{names([each.key for each in missing])} of container {deploy.spec.name} is not known: whether the "
-            "probes and the grace period outlast the longest request was not judged in full.",
-            tuple(map(deploy.setting, missing)),
-            f"Write {names([each.key for each in missing])} as a plain value into the pod template, and plan again.",
-        )
+def _unknown(deploy: _Deploy) -> tuple[Finding, ...]:
+    return unknown_settings(
+        (deploy.deadline, deploy.drain_delay, deploy.drain),
+        workload=deploy.workload.name,
+        container=deploy.spec.name,
+        unjudged="whether the probes and the grace period outlast the longest request",
+    )
 
 
 def _inference(deploy: _Deploy) -> Iterator[Finding]:

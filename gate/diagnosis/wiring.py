@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from gate.causes import Cause
 from gate.diagnosis.dependency import Dependency, Sources, dependency
-from gate.diagnosis.effective import Effective, effective
+from gate.diagnosis.effective import Effective, effective, setting_evidence, unknown_settings
 from gate.diagnosis.endpoints import declared_ports, wiring_findings
 from gate.diagnosis.probes import asked
 from gate.diagnosis.unread import unread_finding
@@ -42,7 +42,7 @@ class _Deploy:
     deadline: Effective
 
     def setting(self, of: Effective) -> Evidence:
-        return Evidence(f"Deployment/{self.workload.name}", f"containers[{self.spec.name}].env[{of.key}]", of.shown)
+        return setting_evidence(self.workload.name, self.spec.name, of)
 
     @property
     def listens(self) -> str:
@@ -140,17 +140,13 @@ def _no_service(name: str, sources: Sources, workload: Deployment) -> Finding:
 # --- Ports ------------------------------------------------------------------------------------------------------------
 
 
-def _unknown(deploy: _Deploy) -> Iterator[Finding]:
-    missing = [each for each in (deploy.port, deploy.deadline) if each.number is None]
-    if missing:
-        yield Finding(
-            Status.INCONCLUSIVE,
-            Cause.GATE_NOT_MEASURED,
-            f"{names([each.key for each in missing])} of container {deploy.spec.name} is not known: the way to the "
-            "service was not judged in full.",
-            tuple(map(deploy.setting, missing)),
-            f"Write {names([each.key for each in missing])} as a plain value into the pod template, and plan again.",
-        )
+def _unknown(deploy: _Deploy) -> tuple[Finding, ...]:
+    return unknown_settings(
+        (deploy.port, deploy.deadline),
+        workload=deploy.workload.name,
+        container=deploy.spec.name,
+        unjudged="the way to the service",
+    )
 
 
 def _resolved(deploy: _Deploy, port: str) -> str:

@@ -1,0 +1,31 @@
+"""What a setting will be, and what stays open where that is not known."""
+
+from gate.diagnosis.effective import Effective, unknown_settings
+
+DEADLINE = Effective("REQUEST_DEADLINE_S", None, "from configMapKeyRef chat/deadline, not read")
+PORT = Effective("PORT", None, "from configMapRef chat, not read")
+KNOWN = Effective("DRAIN_S", "20", "20")
+
+
+def test_settings_that_are_not_known_are_told_together() -> None:
+    """One finding, with where each of them comes from; what is known is left out."""
+    (found,) = unknown_settings(
+        (PORT, KNOWN, DEADLINE), workload="chat-api", container="chat", unjudged="the way to the service"
+    )
+    assert found.reason == (
+        "PORT, REQUEST_DEADLINE_S of container chat are not known: the way to the service was not judged in full."
+    )
+    assert [(each.object, each.field, each.value) for each in found.evidence] == [
+        ("Deployment/chat-api", "containers[chat].env[PORT]", "from configMapRef chat, not read"),
+        (
+            "Deployment/chat-api",
+            "containers[chat].env[REQUEST_DEADLINE_S]",
+            "from configMapKeyRef chat/deadline, not read",
+        ),
+    ]
+    assert found.remedy == "Write PORT, REQUEST_DEADLINE_S as plain values into the pod template, and plan again."
+
+
+def test_settings_that_are_known_leave_nothing_open() -> None:
+    """No finding at all."""
+    assert unknown_settings((KNOWN,), workload="chat-api", container="chat", unjudged="the way to the service") == ()
