@@ -10,7 +10,11 @@ from gate.causes import Cause
 from gate.records import Claim, Deployment, Desired, Hpa, Node, Snapshot, StorageClass, Volume
 from gate.sizing.capacity import replicas_kept
 from gate.sizing.offers import Planned, closed_to
-from gate.sizing.rolling import pace
+from gate.sizing.rolling import Pace, pace
+
+#: Drivers of file systems that grow as they are written to, whatever size a claim asks for (EKS user guide, "Use
+#: elastic file system storage with Amazon EFS").
+ELASTIC_DRIVERS = frozenset({"efs.csi.aws.com"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +24,7 @@ class Scene:
     Attributes:
         nodes: those that take the pods; None: not read.
         count: how many there are, read or planned; None: unknown.
+        at: the pace of the rolling update.
         peak: the most pods that may stand at the same time.
     """
 
@@ -29,6 +34,7 @@ class Scene:
     snapshot: Snapshot | None
     nodes: tuple[Node, ...] | None
     count: int | None
+    at: Pace
     peak: int
 
     @property
@@ -59,6 +65,11 @@ class Scene:
         name = f"{self.workload.namespace}/{claim.name}"
         fits = [each for each in self.volumes if each.claim in {"", name} and _matches(each, claim)]
         return max(fits, key=lambda each: each.claim == name, default=None)
+
+    def driver(self, claim: Claim) -> str:
+        """Return the driver behind the claim, empty where there is none or it is not known."""
+        volume, found = self.volume(claim), self.storage_class(claim)
+        return volume.driver if volume else found.driver if found else ""
 
     def unseen(self, what: str) -> tuple[Cause, str] | None:
         """Return why a list of the cluster is not known, None if it was read."""
@@ -94,5 +105,6 @@ def scene_of(workload: Deployment, *, desired: Desired, planned: Planned | None,
         snapshot=snapshot,
         nodes=nodes,
         count=len(nodes) if nodes is not None else planned.nodes.count if planned else None,
+        at=at,
         peak=max(at.replicas, hpa.max_replicas if hpa else 0) + at.surge,
     )

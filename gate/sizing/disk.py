@@ -46,6 +46,12 @@ class ModelCache:
     volume: VolumeSource | None
     downloads: bool | None
 
+    @property
+    def claim(self) -> str:
+        """Return the name of the claim behind the volume, empty where it is none."""
+        volume = self.volume
+        return volume.reference if volume is not None and volume.kind == "persistentVolumeClaim" else ""
+
 
 def model_cache(template: PodSpec, container: ContainerSpec) -> ModelCache:
     """Return where the container looks for the model's file; of several mounts above it the innermost counts."""

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from gate.causes import Cause
 from gate.criteria import threshold
 from gate.records import Claim, ContainerSpec, Deployment, Desired, ImageFacts, ImageUnread, ModelFacts, Snapshot
-from gate.sizing.capacity import EVIDENCED_NODES, replicas_kept
+from gate.sizing.capacity import EVIDENCED_NODES
+from gate.sizing.claims import ELASTIC_DRIVERS, scene_of
 from gate.sizing.disk import DiskUse, ModelCache, disk_use, model_cache
 from gate.sizing.fit import run_by
 from gate.sizing.instances import UnknownInstanceTypeError, allocatable_storage_bytes, instance
 from gate.sizing.offers import Offer, Planned, closed_to
-from gate.sizing.rolling import pace, slots
+from gate.sizing.rolling import slots
 from gate.sizing.units import GIB, MIB, needed_mib, offered_mib
 from gate.target import Model
 from gate.verdict import Evidence, Finding, Status, Verdict, judged, passed
@@ -33,7 +34,10 @@ class _Disk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Load:
-    """What the deploy brings: bytes of one image and of one pod, images on a node, pods in all."""
+    """What the deploy brings: bytes of one image and of one pod, images on a node, pods in all.
+
+    ``claim`` is the one that is to hold the model, ``elastic`` that its size is none.
+    """
 
     use: DiskUse
     images: int
@@ -42,6 +46,8 @@ class _Load:
     workload: Deployment
     container: ContainerSpec
     cache: ModelCache
+    claim: Claim | None
+    elastic: bool
 
 
 def disk_verdict(
@@ -72,21 +78,24 @@ def disk_verdict(
     """
     spec = workload.container(container)
     known = image if isinstance(image, ImageFacts) else None
-    hpa = next((each for each in desired.hpas if each.target_name == workload.name), None)
-    at = pace(workload, replicas_kept(workload, hpa, snapshot))
+    scene = scene_of(workload, desired=desired, planned=planned, snapshot=snapshot)
+    cache = model_cache(workload.template, spec)
+    # A size that is raised is the new one's: of a claim's spec it alone may change.
+    claim = (desired.claim(cache.claim) or scene.claim(cache.claim)) if cache.claim else None
     load = _Load(
         use=disk_use(model, workload.template, spec, engine=run_by(spec, use).engine, image=known),
         images=_images(workload, spec, snapshot),
-        standing=at.standing,
-        peak=max(at.replicas, hpa.max_replicas if hpa else 0) + at.surge,
+        standing=scene.at.standing,
+        peak=scene.peak,
         workload=workload,
         container=spec,
-        cache=model_cache(workload.template, spec),
+        cache=cache,
+        claim=claim,
+        elastic=claim is not None and scene.driver(claim) in ELASTIC_DRIVERS,
     )
-    claims = (*desired.claims, *(snapshot.claims if snapshot else ()))
     disks = _disks(load, planned, snapshot)
-    evidence = tuple(_evidence(load, image, disks, claims))
-    findings = [*_place_findings(load, claims, evidence), *_node_findings(load, disks, snapshot, evidence)]
+    evidence = tuple(_evidence(load, image, disks))
+    findings = [*_place_findings(load, evidence), *_node_findings(load, disks, snapshot, evidence)]
     return judged("FIT-3", findings, _fits(load, disks, evidence))
 
 
@@ -144,9 +153,7 @@ def _spread(load: _Load, disks: Sequence[_Disk]) -> int:
 # --- What the report shows --------------------------------------------------------------------------------------------
 
 
-def _evidence(
-    load: _Load, image: ImageFacts | ImageUnread | None, disks: Sequence[_Disk], claims: Sequence[Claim]
-) -> Iterator[Evidence]:
+def _evidence(load: _Load, image: ImageFacts | ImageUnread | None, disks: Sequence[_Disk]) -> Iterator[Evidence]:
     use, where = load.use, f"Deployment/{load.workload.name}"
     if isinstance(image, ImageFacts) and use.image_read:
         size = f"{needed_mib(image.compressed_bytes or 0)} MiB compressed, {needed_mib(use.image.most)} MiB with what "
@@ -156,7 +163,7 @@ def _evidence(
         value = f"unread ({why}): {needed_mib(use.image.least)} to {needed_mib(use.image.most)} MiB"
         yield Evidence(load.container.image, "size with what it unpacks to", value)
     yield Evidence(where, "images on a node during the update", str(load.images))
-    yield Evidence(where, f"MODEL_CACHE_DIR={load.cache.path}", _place(load, claims))
+    yield Evidence(where, f"MODEL_CACHE_DIR={load.cache.path}", _place(load))
     yield Evidence(
         where,
         "written by one pod",
@@ -167,13 +174,14 @@ def _evidence(
         yield Evidence(node, "allocatable ephemeral storage", room)
 
 
-def _place(load: _Load, claims: Sequence[Claim]) -> str:
+def _place(load: _Load) -> str:
     volume, size = load.cache.volume, f"{needed_mib(load.use.model_bytes)} MiB"
     if volume is None:
         return f"in the container's own layer, {size}" if load.use.in_layer else f"in the image, {size}"
-    claim = _claim(load, claims)
+    claim = load.claim
     if claim is not None:
         asked = "no size" if claim.requested_bytes is None else f"{offered_mib(claim.requested_bytes)} MiB"
+        asked = f"{asked} (elastic)" if load.elastic else asked
         return f"PersistentVolumeClaim/{claim.name}, {asked}, for {size}"
     limit = "no limit" if volume.size_limit_bytes is None else f"limit {offered_mib(volume.size_limit_bytes)} MiB"
     return f"volume {volume.name} ({volume.kind}{', in memory' if volume.in_memory else ''}, {limit}), for {size}"
@@ -201,7 +209,7 @@ def _counted(load: _Load, pods: int) -> str:
 # --- What is wrong ----------------------------------------------------------------------------------------------------
 
 
-def _place_findings(load: _Load, claims: Sequence[Claim], evidence: tuple[Evidence, ...]) -> Iterator[Finding]:
+def _place_findings(load: _Load, evidence: tuple[Evidence, ...]) -> Iterator[Finding]:
     """Yield what is wrong with the place that is to hold the model, whatever the node."""
     use, name = load.use, load.workload.name
     model = f"the model's {needed_mib(use.model_bytes)} MiB"
@@ -220,10 +228,10 @@ def _place_findings(load: _Load, claims: Sequence[Claim], evidence: tuple[Eviden
             'Mount a volume there (Terraform: model_cache.kind = "pod" or "claim"), or build the image with '
             "DOWNLOAD_MODEL=true.",
         )
-    volume, claim = load.cache.volume, _claim(load, claims)
-    if claim is not None:
+    volume, claim = load.cache.volume, load.claim
+    if claim is not None and not load.elastic:
         yield from _held(load, f"PersistentVolumeClaim/{claim.name} requests", claim.requested_bytes, evidence)
-    elif volume is not None and volume.kind == "emptyDir":
+    if volume is not None and volume.kind == "emptyDir":
         yield from _held(load, f"emptyDir {volume.name} is limited to", volume.size_limit_bytes, evidence)
     limits = [each.limits.ephemeral_storage_bytes for each in load.workload.template.containers]
     stated = sum(each for each in limits if each)
@@ -239,13 +247,6 @@ def _place_findings(load: _Load, claims: Sequence[Claim], evidence: tuple[Eviden
             f"Set limits.ephemeral-storage of container {load.container.name} to at least "
             f"{needed_mib(use.per_pod)}Mi, or keep the model in the image or on a claim.",
         )
-
-
-def _claim(load: _Load, claims: Sequence[Claim]) -> Claim | None:
-    volume = load.cache.volume
-    if volume is None or volume.kind != "persistentVolumeClaim":
-        return None
-    return next((each for each in claims if each.name == volume.reference), None)
 
 
 def _held(load: _Load, what: str, size: int | None, evidence: tuple[Evidence, ...]) -> Iterator[Finding]:

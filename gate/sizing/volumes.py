@@ -258,8 +258,7 @@ def _zone_findings(claim: Claim, found: StorageClass, scene: Scene) -> Iterator[
 
 def _mode_findings(claim: Claim, volume: Volume | None, scene: Scene) -> Iterator[Finding]:
     modes, name, pods = set(claim.access_modes), scene.workload.name, scene.peak
-    found = scene.storage_class(claim)
-    driver = volume.driver if volume else found.driver if found else ""
+    driver = scene.driver(claim)
     if modes & {SHARED} and driver in DISK_DRIVERS:
         yield _finding(
             claim,

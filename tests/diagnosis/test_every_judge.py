@@ -234,7 +234,7 @@ NOT_COMBINED = {
     "pod of nobody",
     "pod of the old revision",
 }
-OF_WHAT_IS_THERE = {"FIT-2", "NODE-1", "endpoints"}
+OF_WHAT_IS_THERE = {"FIT-2", "FIT-3", "NODE-1", "endpoints"}
 
 
 @pytest.mark.parametrize("name", sorted(ALL))

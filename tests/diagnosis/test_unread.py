@@ -16,12 +16,14 @@ from gate.diagnosis.resources import resources_verdict
 from gate.diagnosis.rollout import digest_verdict, rollout_verdict
 from gate.diagnosis.traffic import rollout_traffic_verdict
 from gate.diagnosis.unread import ROLLOUT, without_unread
-from gate.records import Reply, Snapshot, Unreadable
+from gate.records import Desired, Reply, Snapshot, Unreadable
 from gate.sizing.capacity import capacity_verdict
+from gate.sizing.disk_fit import disk_verdict
 from gate.sizing.nodes import node_verdict
 from gate.verdict import SEVERITY, Status, Verdict
 from tests.diagnosis import factories as make
 from tests.diagnosis_answers.observations import POD_A, POD_B, SERVICE, THROTTLING, at, health, readings, reply
+from tests.sizing.factories import QWEN, USE
 
 Kind = Literal["forbidden", "not_served", "unreachable"]
 KINDS: tuple[Kind, ...] = ("forbidden", "not_served", "unreachable")
@@ -54,6 +56,7 @@ NEEDS: Mapping[str, frozenset[str]] = {
     "RES-1": frozenset({"deployments", "replica_sets", "pods", "metrics"}),
     "MET-0": frozenset({"metrics"}),
     "FIT-2": frozenset({"nodes", "node_requests", "quotas"}),
+    "FIT-3": frozenset({"nodes"}),
     "NODE-1": frozenset({"nodes"}),
 }
 
@@ -84,6 +87,14 @@ JUDGES: Mapping[str, Callable[[Snapshot], Verdict]] = {
     ),
     "MET-0": metrics_api_verdict,
     "FIT-2": lambda snapshot: capacity_verdict(make.deployment(), hpa=snapshot.hpa("chat-api"), snapshot=snapshot),
+    "FIT-3": lambda snapshot: disk_verdict(
+        QWEN,
+        make.deployment(),
+        container=make.CONTAINER,
+        use=USE,
+        desired=Desired(source="rendered"),
+        snapshot=snapshot,
+    ),
     "NODE-1": lambda snapshot: node_verdict(snapshot=snapshot),
 }
 

@@ -23,6 +23,7 @@ from gate.records import (
     PodSpec,
     Resources,
     Snapshot,
+    StorageClass,
     Unreadable,
     VolumeMount,
     VolumeSource,
@@ -293,6 +294,24 @@ def test_claim_too_small_says_how_much_is_missing() -> None:
         "PersistentVolumeClaim/cache requests 1024 MiB and the model has 2382 MiB: 1358 MiB are missing."
     )
     assert verdict.remedy == "Give it 2620 MiB (Terraform: model_cache.size_gib = 3)."
+
+
+def test_claim_of_an_elastic_file_system_is_as_large_as_it_has_to_be() -> None:
+    """EFS takes no notice of the size; a disk of the same size fails."""
+    claim = Claim(name="cache", phase="Pending", storage_class="efs", requested_bytes=GIB)
+    for driver, status in (("efs.csi.aws.com", Status.PASS), ("ebs.csi.aws.com", Status.FAIL)):
+        classes = (StorageClass(name="efs", provisioner=driver),)
+        cluster = replace(snapshot((node("a", 40),)), storage_classes=classes)
+        assert judge(caching(CLAIM), claims=(claim,), described=image(150), cluster=cluster).status is status
+
+
+def test_claim_that_the_deploy_enlarges_is_judged_by_its_new_size() -> None:
+    """The size is what an apply may change of a claim that is there."""
+    small = Claim(name="cache", phase="Bound", requested_bytes=GIB)
+    cluster = replace(snapshot((node("a", 40),)), claims=(small,))
+    larger = replace(small, requested_bytes=4 * GIB)
+    assert judge(caching(CLAIM), claims=(larger,), described=image(150), cluster=cluster).status is Status.PASS
+    assert judge(caching(CLAIM), described=image(150), cluster=cluster).status is Status.FAIL
 
 
 @pytest.mark.parametrize(("gib", "status"), [(2, Status.FAIL), (3, Status.PASS)])
