@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gate.causes import Cause
-from gate.diagnosis.exchanges import OK, refusal, was_asked
+from gate.diagnosis.exchanges import OK, THINK_LESS, refusal, was_asked
 from gate.diagnosis.quantiles import chance_of_exceeding
 from gate.diagnosis.readings import forgotten_findings, pod_name, since, unread_findings
 from gate.diagnosis.wording import count, names
@@ -66,6 +66,7 @@ _MEANINGS: Mapping[Cause, _Meaning] = {
     Cause.MODEL_EMPTY_ANSWER: _Meaning(
         "the answer was empty", "Raise MAX_TOKENS or lower THINKING_BUDGET_TOKENS, so that an answer is left."
     ),
+    Cause.MODEL_THINKING_UNFINISHED: _Meaning("every token went into thinking", THINK_LESS),
     Cause.REQUEST_FAILED: _Meaning("the service itself failed", ""),
     Cause.REQUEST_REFUSED: _Meaning(
         "its queue was full",
@@ -235,9 +236,7 @@ def _own(pod: str, answers: Sequence[Answer]) -> _Tally:
     """Return this run's questions to one pod."""
     replies = [each.reply for each in answers if each.reply.via == f"pod/{pod}" and was_asked(each.reply)]
     causes = [refusal(each).cause for each in replies if each.status != OK]
-    errors: Counter[Cause] = Counter(
-        cause if cause in _MEANINGS else Cause.REQUEST_FAILED for cause in causes if cause is not Cause.REQUEST_REFUSED
-    )
+    errors: Counter[Cause] = Counter(cause for cause in causes if cause is not Cause.REQUEST_REFUSED)
     return _Tally(pod, own=len(replies), refusals=len(causes) - errors.total(), errors=errors)
 
 

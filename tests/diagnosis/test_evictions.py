@@ -76,6 +76,12 @@ LOW_DISK = (
             "it was evicted from node carepath-node: The node had condition: [PIDPressure]",
         ),
         (
+            "Evicted",
+            "The node was low on resource: pids. Threshold quantity: 1000, available: 900. ",
+            Cause.POD_EVICTED,
+            "it was evicted: node carepath-node was low on pids (900 left, threshold 1000)",
+        ),
+        (
             "Preempting",
             "Preempted in order to admit critical pod",
             Cause.POD_PREEMPTED,

@@ -181,6 +181,24 @@ def test_error_of_the_runs_own_question_counts() -> None:
     assert verdict.reason.startswith(f"Pod {POD_A} failed 4 of 14 questions")
 
 
+@pytest.mark.parametrize(
+    ("error", "cause", "words"),
+    [
+        (
+            '{"detail": "the model\'s answer is empty (64 of 64 tokens, 64 thinking)"}',
+            Cause.MODEL_THINKING_UNFINISHED,
+            "every token went into thinking",
+        ),
+        ('{"detail": "the model\'s answer is empty (0 tokens)"}', Cause.MODEL_EMPTY_ANSWER, "the answer was empty"),
+    ],
+)
+def test_words_of_the_service_name_the_cause(error: str, cause: Cause, words: str) -> None:
+    """What the service said to the gate's own question is told as the reason."""
+    verdict = judge(fresh(), [*own(10), *[refused(502, POD_A, error=error)] * 4])
+    assert (verdict.status, verdict.cause) == (Status.FAIL, cause)
+    assert words in verdict.reason
+
+
 # --- Refusals ---------------------------------------------------------------------------------------------------------
 
 
