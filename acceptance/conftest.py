@@ -46,7 +46,7 @@ def measured(gate: Gate, rollout: Waited, snapshot: Snapshot, first: list[Answer
     """A Snapshot with the figures of the pods, from before the gate's own questions load them.
 
     A deploy that has failed already is told so at once, without waiting for figures that fresh pods do not have yet:
-    where they have none, each pod is asked two questions first, and what is averaged over that time does not count.
+    where they have none, each pod is asked three questions first, and what is averaged over that time does not count.
     """
     pods = gate.ready_pods(snapshot)
     if rollout.verdict.status not in {Status.PASS, Status.WARN} or _fails(gate, snapshot, gate.greet(pods)):
@@ -95,7 +95,7 @@ def _fails(gate: Gate, snapshot: Snapshot, greeting: Greeting) -> bool:
 
 @pytest.fixture(scope="session")
 def metrics_before(gate: Gate, measured: Snapshot) -> Sequence[PodMetrics]:
-    """What every pod's /metrics counted before the gate's own questions, but for the first two of a fresh pod."""
+    """What every pod's /metrics counted before the gate's own questions, but for the first three of a fresh pod."""
     return gate.metrics(gate.ready_pods(measured))
 
 

@@ -243,7 +243,7 @@ class Gate:
             snapshot = after
 
     def ask_first(self, pods: Sequence[Pod]) -> tuple[Answer, ...]:
-        """Ask every pod its first two questions."""
+        """Ask every pod its first questions."""
         with self._chats(pods, through_service=False) as (chats, _):
             return first_answers(chats, patients=self.target.acceptance.test_mrns)
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 from e2e.faults.app import PATIENTS, App
-from e2e.faults.case import WITHIN_S, Act, Case, Change, nothing
+from e2e.faults.case import FEW_SAMPLES, WITHIN_S, Act, Case, Change, nothing
 from e2e.faults.cases.configuration import env
 from e2e.faults.cases.containers import python
 from e2e.faults.conditions import available, ready
@@ -121,7 +121,8 @@ CASES = (
         near_miss=replicas(2),
         near_act=users(questions(*[KNOWN] * 24, UNKNOWN, UNKNOWN, MALFORMED, MALFORMED)),
         terminal_when=ready(2),
-        within_s=120,
+        waited_s=FIGURES_S,
+        within_s=FIGURES_S + WITHIN_S,
         criterion="ERR-1",
         cause=Cause.DEPENDENCY_UNREACHABLE,
         quick=True,
@@ -178,6 +179,8 @@ CASES = (
         near_miss=slow_patients(0.3),
         near_samples=20,
         terminal_when=ready(),
+        # A cold question and FEW_SAMPLES warm ones, each of which takes its 11 s.
+        waited_s=(1 + FEW_SAMPLES) * 11,
         within_s=150,
         criterion="LAT-1",
         cause=Cause.LATENCY_OVER_TARGET,
