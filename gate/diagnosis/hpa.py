@@ -51,7 +51,7 @@ def hpa_verdict(snapshot: Snapshot, *, hpa: str, deployment: str, container: str
         *_active(snapshot, scaler, deployment),
         *_target(snapshot, scaler, cpu_target_percent),
         *_unsaid(snapshot, scaler),
-        *_pinned(snapshot, scaler, cpu_target_percent),
+        *_pinned(snapshot, scaler, deployment, cpu_target_percent),
     ]
     return judged(_HPA, findings, _pass(snapshot, scaler))
 
@@ -271,20 +271,24 @@ def _target(snapshot: Snapshot, hpa: Hpa, wanted: float) -> list[Finding]:
 # --- At its maximum ---------------------------------------------------------------------------------------------------
 
 
-def _pinned(snapshot: Snapshot, hpa: Hpa, wanted: float) -> list[Finding]:
+def _pinned(snapshot: Snapshot, hpa: Hpa, deployment: str, wanted: float) -> list[Finding]:
     """Return the finding for an autoscaler that has no room left.
 
     How many replicas the load needs is the autoscaler's own formula, ceil(current x usage / target). At the maximum
-    while fewer would do is normal for the time it waits before it scales down, and a fault after that.
+    while fewer would do is normal for the time it waits before it scales down, and a fault after that. It waits from
+    the last time that it wanted as many, which a pod that starts may have made it do: a rollout begins the time anew.
     """
     current, cpu = hpa.current_replicas, hpa.cpu_current_percent
     if current is None or current < hpa.max_replicas or hpa.max_replicas == hpa.min_replicas or cpu is None:
         return _pinned_single(snapshot, hpa, wanted)
     target = hpa.cpu_target_percent or wanted
     needed = math.ceil(current * cpu / target)
-    scaled_s = seconds_between(hpa.last_scaled_at or hpa.created_at, snapshot.read_at)
+    moved = [("it scaled", hpa.last_scaled_at or hpa.created_at)]
+    moved += [("a pod started", each.created_at) for each in _pods(snapshot, deployment)]
+    ages = [(age_s, what) for what, at in moved if (age_s := seconds_between(at, snapshot.read_at)) is not None]
     window_s = hpa.scale_down_window_s + SYNC_S
-    waits = needed < hpa.max_replicas and scaled_s is not None and scaled_s < window_s
+    moved_s, how = min(ages, default=(math.inf, ""))
+    waits = needed < hpa.max_replicas and moved_s < window_s
     full = needed == hpa.max_replicas
     if needed > hpa.max_replicas:
         why = f"{cpu} % CPU against {target:g} % would take {needed}"
@@ -293,7 +297,7 @@ def _pinned(snapshot: Snapshot, hpa: Hpa, wanted: float) -> list[Finding]:
         why = f"{cpu} % CPU against {target:g} % needs them all"
         remedy = "Raise maxReplicas before the load grows"
     elif waits:
-        why = f"{cpu} % CPU needs {needed}; it scaled {duration(scaled_s or 0)} ago and waits {duration(window_s)}"
+        why = f"{cpu} % CPU needs {needed}; {how} {duration(moved_s)} ago and it waits {duration(window_s)}"
         remedy = "Wait for it to come down, and raise the CPU request if the load of a model alone drives it up"
     else:
         why = f"{cpu} % CPU needs {needed}, it is idle"

@@ -40,6 +40,12 @@ def with_hpa(*conditions: Condition, snapshot: Snapshot | None = None, **changes
     return replace(base, hpas=(replace(scaler, **{"conditions": merged} | changes),))
 
 
+def settled(age_s: float = 3600) -> Snapshot:
+    """Return the healthy snapshot with pods that were made so long ago."""
+    base = healthy_snapshot()
+    return replace(base, pods=tuple(replace(each, created_at=ago(age_s)) for each in base.pods))
+
+
 def inactive(reason: str = "FailedGetResourceMetric", message: str = NO_METRICS) -> Condition:
     """Return a false ScalingActive."""
     return condition("ScalingActive", "False", reason=reason, message=message)
@@ -233,26 +239,40 @@ def test_hpa_at_its_maximum_that_suffices_warns() -> None:
 
 def test_hpa_at_its_maximum_while_idle_fails() -> None:
     """Incident 19: ten minutes after it scaled, with nothing to do, it should have come down."""
-    verdict = judge(with_hpa(current_replicas=4, cpu_current_percent=3, last_scaled_at=ago(600)))
+    verdict = judge(with_hpa(snapshot=settled(), current_replicas=4, cpu_current_percent=3, last_scaled_at=ago(600)))
     assert (verdict.status, verdict.cause) == (Status.FAIL, Cause.HPA_AT_MAXIMUM)
     assert verdict.reason == "HPA/chat-api stands at its maximum of 4 replicas: 3 % CPU needs 1, it is idle."
 
 
 def test_hpa_that_waits_to_come_down_warns() -> None:
     """Inside its five minutes it may still come down by itself."""
-    verdict = judge(with_hpa(current_replicas=4, cpu_current_percent=3, last_scaled_at=ago(200)))
+    verdict = judge(with_hpa(snapshot=settled(), current_replicas=4, cpu_current_percent=3, last_scaled_at=ago(200)))
     assert (verdict.status, verdict.cause) == (Status.WARN, Cause.HPA_AT_MAXIMUM)
     assert verdict.reason == (
-        "HPA/chat-api stands at its maximum of 4 replicas: 3 % CPU needs 1; it scaled 3 min ago and waits 5 min."
+        "HPA/chat-api stands at its maximum of 4 replicas: 3 % CPU needs 1; it scaled 3 min ago and it waits 5 min."
     )
+
+
+@pytest.mark.parametrize(("age_s", "status"), [(310, Status.WARN), (320, Status.FAIL)])
+def test_hpa_held_up_by_a_pod_that_started_is_given_its_window_anew(age_s: float, status: Status) -> None:
+    """Each rollout's start-up load makes it want its maximum again; 315 s after the last one it has no reason left."""
+    snapshot = with_hpa(snapshot=settled(age_s), current_replicas=4, cpu_current_percent=3, last_scaled_at=ago(900))
+    verdict = judge(snapshot)
+    assert (verdict.status, verdict.cause) == (status, Cause.HPA_AT_MAXIMUM)
+    assert ("3 % CPU needs 1; a pod started 5 min ago and it waits 5 min" in verdict.reason) == (status is Status.WARN)
 
 
 def test_hpa_with_a_window_of_its_own_is_judged_by_it() -> None:
     """An HPA that waits 60 s is waiting after 70 s, one look of the controller later it should have come down."""
-    peak: dict[str, Any] = {"current_replicas": 4, "cpu_current_percent": 3, "scale_down_window_s": 60}
+    peak: dict[str, Any] = {
+        "snapshot": settled(),
+        "current_replicas": 4,
+        "cpu_current_percent": 3,
+        "scale_down_window_s": 60,
+    }
     waiting = judge(with_hpa(**peak, last_scaled_at=ago(70)))
     assert waiting.status is Status.WARN
-    assert waiting.reason.endswith("it scaled 70 s ago and waits 75 s.")
+    assert waiting.reason.endswith("it scaled 70 s ago and it waits 75 s.")
     assert judge(with_hpa(**peak, last_scaled_at=ago(80))).status is Status.FAIL
 
 

@@ -229,7 +229,7 @@ def test_first_answers_differ_in_question_and_patient_and_are_not_asked_again() 
     assert whole.answers[:6] == first
     assert sum(each.cold for each in whole.answers) == 2
     for number, pod in enumerate(pods):
-        assert pod.asked == list(itertools.islice(rounds(PATIENTS), number, number + 6))
+        assert pod.asked == list(itertools.islice(rounds(PATIENTS), number, number + 7))
 
 
 def test_diagnosis_answers_ask_every_pod_about_every_patient() -> None:
