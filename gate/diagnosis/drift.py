@@ -61,6 +61,15 @@ def shift(before: Sequence[float], after: Sequence[float]) -> Estimate | None:
     return _between(differences, spread)
 
 
+def rise(before: Sequence[float], after: Sequence[float]) -> Estimate | None:
+    """Return the shift as a share of the median before; None where either is unknown, or that median is not above 0."""
+    moved = shift(before, after)
+    level = median(before) if before else 0.0
+    if moved is None or level <= 0:
+        return None
+    return Estimate(moved.value / level, moved.low / level, moved.high / level)
+
+
 def fold(points: Sequence[Point], most: int) -> list[Point]:
     """Return at most ``most`` points, each the median in both directions of as many neighbours."""
     ordered = sorted(points)

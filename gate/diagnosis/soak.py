@@ -233,7 +233,7 @@ def _improbable(number: int, total: int, share: float) -> bool:
 
 
 def _slow(asked: Sequence[Asked], bounds: SoakBounds) -> Iterator[Finding]:
-    seconds = [each.seconds for each in asked if each.counts and not (each.failure or each.cold)]
+    seconds = [each.seconds for each in asked if each.counts and each.warm_answer]
     above = sum(each > bounds.p95_s for each in seconds)
     if not seconds or nearest_rank(seconds, _P95) <= bounds.p95_s:
         return

@@ -12,7 +12,7 @@ from itertools import pairwise
 from statistics import median
 
 from gate.causes import Cause
-from gate.diagnosis.drift import CONFIDENCE, MIN_POINTS, Estimate, shift, slope
+from gate.diagnosis.drift import CONFIDENCE, MIN_POINTS, Estimate, rise, slope
 from gate.diagnosis.wording import duration, memory, names
 from gate.records import PodSample, SoakSample
 from gate.verdict import Evidence, Finding, Status
@@ -217,7 +217,7 @@ def _usual(samples: Sequence[SoakSample]) -> dict[int, float]:
     """Return the usual seconds of each question, over all pods and the whole soak."""
     by_question: dict[int, list[float]] = {}
     for _, asked in ((sample.at, pod.asked) for sample in samples for pod in sample.pods):
-        if asked is not None and not (asked.failure or asked.cold):
+        if asked is not None and asked.warm_answer:
             by_question.setdefault(asked.question, []).append(asked.seconds)
     return {question: median(values) for question, values in by_question.items()}
 
@@ -228,17 +228,15 @@ def _latency_trend(
     taken = [
         (at, each.asked)
         for at, each in looks
-        if each.asked is not None and not (each.asked.failure or each.asked.cold) and usual[each.asked.question] > 0
+        if each.asked is not None and each.asked.warm_answer and usual[each.asked.question] > 0
     ]
     first, last = beginning_and_end([at for at, _ in taken])
     shares = [asked.seconds / usual[asked.question] for _, asked in taken]
-    moved = shift(shares[:first], shares[last:])
-    if moved is None:
+    risen = rise(shares[:first], shares[last:])
+    if risen is None:
         return None
-    level = median(shares[:first])
-    rise = Estimate(moved.value / level, moved.low / level, moved.high / level)
     before_s = median(asked.seconds for _, asked in taken[:first])
-    return LatencyTrend(pod=pod, before_s=before_s, rise=rise, samples=len(taken))
+    return LatencyTrend(pod=pod, before_s=before_s, rise=risen, samples=len(taken))
 
 
 def beginning_and_end(times: Sequence[datetime]) -> tuple[int, int]:
@@ -255,11 +253,7 @@ def load_rise(samples: Sequence[SoakSample]) -> Estimate | None:
     """Return the rise of the requests answered per second, as a share of the beginning's; None if it is not known."""
     rates = [rate for earlier, later in pairwise(samples) if (rate := _rate_between(earlier, later))]
     first, last = beginning_and_end([at for at, _ in rates])
-    moved = shift([rate for _, rate in rates[:first]], [rate for _, rate in rates[last:]])
-    level = median(rate for _, rate in rates[:first]) if first else 0.0
-    if moved is None or level <= 0:
-        return None
-    return Estimate(moved.value / level, moved.low / level, moved.high / level)
+    return rise([rate for _, rate in rates[:first]], [rate for _, rate in rates[last:]])
 
 
 def _rate_between(earlier: SoakSample, later: SoakSample) -> tuple[datetime, float] | None:

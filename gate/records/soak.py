@@ -28,6 +28,11 @@ class Asked:
     counts: bool = True
     cold: bool = False
 
+    @property
+    def warm_answer(self) -> bool:
+        """Return whether it was answered in full by a container that had answered before: a latency to compare."""
+        return not (self.failure or self.cold)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodSample:

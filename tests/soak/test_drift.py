@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from gate.diagnosis.drift import MAX_POINTS, MIN_POINTS, Estimate, fold, shift, slope
+from gate.diagnosis.drift import MAX_POINTS, MIN_POINTS, Estimate, fold, rise, shift, slope
 
 
 def test_slope_of_a_line_is_its_own_with_no_spread() -> None:
@@ -58,6 +58,17 @@ def test_shift_between_equal_groups_apart_is_their_distance() -> None:
 def test_shift_of_too_small_a_group_is_unknown() -> None:
     """Seven at one end prove nothing."""
     assert shift([1.0] * (MIN_POINTS - 1), [1.0] * 40) is None
+
+
+def test_rise_is_the_shift_as_a_share_of_the_beginning() -> None:
+    """From 4 to 6 is a half more."""
+    assert rise([4.0] * 8, [6.0] * 8) == Estimate(0.5, 0.5, 0.5)
+
+
+def test_rise_from_nothing_is_unknown() -> None:
+    """There is no share of nought, as of answers that all failed at once, nor of a group that is not there."""
+    assert rise([0.0] * 8, [6.0] * 8) is None
+    assert rise([], [6.0] * 8) is None
 
 
 def test_shift_interval_spans_zero_for_two_groups_of_the_same_noise() -> None:
