@@ -105,30 +105,40 @@ def questioned(
     measured: Snapshot,
     metrics_before: Sequence[PodMetrics],  # noqa: ARG001  # the first reading is from before the questions
     first: list[Answer],
-) -> tuple[Sequence[Pod], Interview]:
-    """The pods asked and what came back, once the figures at rest are there."""
+) -> tuple[Snapshot, Interview]:
+    """The Snapshot whose pods were asked, and what came back, once the figures at rest are there."""
     return gate.question(measured, samples=gate.target.acceptance.latency_samples, before=first)
 
 
 @pytest.fixture(scope="session")
-def pods(questioned: tuple[Sequence[Pod], Interview]) -> Sequence[Pod]:
-    """The ready pods of the newest revision: each of them was asked."""
+def asked(questioned: tuple[Snapshot, Interview]) -> Snapshot:
+    """The Snapshot whose ready pods were asked, of after the autoscaler's last scaling down."""
     return questioned[0]
 
 
 @pytest.fixture(scope="session")
-def answers(questioned: tuple[Sequence[Pod], Interview]) -> Interview:
+def pods(gate: Gate, asked: Snapshot) -> Sequence[Pod]:
+    """The ready pods of the newest revision: each of them was asked."""
+    return gate.ready_pods(asked)
+
+
+@pytest.fixture(scope="session")
+def answers(questioned: tuple[Snapshot, Interview]) -> Interview:
     """What every pod and the Service answered."""
     return questioned[1]
 
 
 @pytest.fixture(scope="session")
-def readings(gate: Gate, questioned: tuple[Sequence[Pod], Interview], metrics_before: Sequence[PodMetrics]) -> Readings:
+def readings(
+    gate: Gate,
+    pods: Sequence[Pod],
+    answers: Interview,  # noqa: ARG001  # the second reading is from after the questions
+    metrics_before: Sequence[PodMetrics],
+) -> Readings:
     """What every pod's /metrics counted before and after the gate's own questions."""
-    pods, _ = questioned
-    asked = {pod.name for pod in pods}
+    names = {pod.name for pod in pods}
     return Readings(
-        before=tuple(each for each in metrics_before if pod_of(each.reply) in asked), after=gate.metrics(pods)
+        before=tuple(each for each in metrics_before if pod_of(each.reply) in names), after=gate.metrics(pods)
     )
 
 

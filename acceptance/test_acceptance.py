@@ -49,9 +49,9 @@ def test_hpa_works(gate: Gate, measured: Snapshot) -> None:
 
 
 @pytest.mark.criterion("HLT-1")
-def test_health_is_ok_on_every_pod_and_service(gate: Gate, snapshot: Snapshot, answers: Interview) -> None:
+def test_health_is_ok_on_every_pod_and_service(gate: Gate, asked: Snapshot, answers: Interview) -> None:
     """/health is 200 on every pod and through the Service."""
-    gate.judge(health_verdict(snapshot, answers.health, service=gate.target.cluster.service))
+    gate.judge(health_verdict(asked, answers.health, service=gate.target.cluster.service))
 
 
 @pytest.mark.criterion("LLM-1")

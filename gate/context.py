@@ -219,8 +219,8 @@ class Gate:
 
     def question(
         self, snapshot: Snapshot, *, samples: int, before: Sequence[Answer] = ()
-    ) -> tuple[tuple[Pod, ...], Interview]:
-        """Ask every ready pod and the Service; return the pods that were asked to the end, and what came back.
+    ) -> tuple[Snapshot, Interview]:
+        """Ask every ready pod and the Service; return the Snapshot whose pods were asked to the end, and the answers.
 
         A pod that the autoscaler takes away meanwhile could not answer, and that is no fault of it: those that stay are
         asked anew. Ends, because each round needs fewer pods wanted than the one before.
@@ -239,7 +239,7 @@ class Gate:
             answers = self.ask(pods, samples=samples, through_service=True, before=before if same else ())
             after = self.reader.snapshot()
             if not scaled_in(snapshot, after, deployment=self.target.cluster.deployment, pods=pods):
-                return pods, answers
+                return snapshot, answers
             snapshot = after
 
     def ask_first(self, pods: Sequence[Pod]) -> tuple[Answer, ...]:

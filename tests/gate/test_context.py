@@ -252,8 +252,8 @@ def _asked(before: Snapshot, *after: Snapshot) -> tuple[list[tuple[str, ...]], t
     later = iter(after)
     gate.reader = cast("Any", SimpleNamespace(snapshot=lambda: next(later)))
     gate.asked = []
-    pods, _ = gate.question(before, samples=20)
-    return gate.asked, tuple(pod.name for pod in pods)
+    judged, _ = gate.question(before, samples=20)
+    return gate.asked, tuple(pod.name for pod in gate.ready_pods(judged))
 
 
 ONE, TWO, THREE = (make.pod(f"{make.NEW_REPLICA_SET}-{letter}") for letter in "abc")
