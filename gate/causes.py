@@ -156,6 +156,7 @@ class Cause(StrEnum):
     MEMORY_REQUEST_TOO_SMALL = "memory.request_too_small"
     CPU_THROTTLED = "cpu.throttled"
     CPU_AT_LIMIT = "cpu.at_limit"
+    CPU_ON_CREDIT = "cpu.on_credit"
     COST_OVER_BUDGET = "cost.over_budget"
 
     # The model's answers

@@ -116,6 +116,15 @@ class Nodes(_Section):
     candidates: tuple[str, ...] = Field(default=(), description="types also judged, for the report's table")
 
 
+class Speed(_Section):
+    """How fast the model computes on the nodes, as somebody measured it there: believed over the table of types."""
+
+    threads: Annotated[int, Field(ge=1)] = Field(description="that computed")
+    prefill_tok_s: Annotated[float, Field(gt=0)] = Field(description="prompt tokens a second, of one request")
+    decode_tok_s: Annotated[float, Field(gt=0)] = Field(description="generated tokens a second, of one request")
+    measured: str = Field(min_length=1, description="when and on what; stands in the report")
+
+
 class Model(_Section):
     """The model that must answer."""
 
@@ -123,6 +132,7 @@ class Model(_Section):
     engine: Literal["llama.cpp", "transformers"] = "llama.cpp"
     context_tokens: Annotated[int, Field(ge=256)] = 2048
     parallel: Annotated[int, Field(ge=1)] = 1
+    speed: Speed | None = Field(default=None, description="none: predicted from the node type")
 
 
 class Acceptance(_Section):

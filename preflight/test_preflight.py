@@ -20,6 +20,7 @@ from gate.records import Deployment, Hpa, ImageFacts, ImageUnread, ModelFacts, S
 from gate.sizing.capacity import capacity_verdict
 from gate.sizing.disk_fit import disk_verdict
 from gate.sizing.fit import memory_verdict
+from gate.sizing.latency import latency_verdict
 from gate.sizing.nodes import node_verdict
 from gate.sizing.offers import Planned
 from gate.sizing.volumes import volume_verdict
@@ -129,6 +130,30 @@ def test_requests_find_their_way_and_are_waited_for(
             schema=settings,
             sources=Sources(desired=gate.desired, snapshot=snapshot, network=gate.target.network),
             clients=clients,
+        )
+    )
+
+
+@pytest.mark.criterion("LAT-0")
+def test_answer_comes_in_time(
+    gate: Gate,
+    model: ModelFacts,
+    workload: Deployment,
+    settings: SettingsSchema,
+    *,
+    planned: Planned | None,
+    snapshot: Snapshot | None,
+) -> None:
+    """The longest answer that the settings allow is predicted to end in time."""
+    gate.judge(
+        latency_verdict(
+            model,
+            workload,
+            container=gate.target.cluster.container,
+            schema=settings,
+            use=gate.target.model,
+            planned=planned,
+            snapshot=snapshot,
         )
     )
 

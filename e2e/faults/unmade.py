@@ -39,6 +39,7 @@ ELSEWHERE: Mapping[str, frozenset[Cause]] = {
             Cause.MEMORY_DOES_NOT_FIT,
             Cause.MEMORY_REQUEST_TOO_SMALL,
             Cause.STORAGE_ACCESS_MODE,
+            Cause.CPU_ON_CREDIT,
             Cause.STORAGE_DISK_TOO_SMALL,
             Cause.STORAGE_DISK_NOT_REQUESTED,
             Cause.STORAGE_MODEL_IN_LAYER,

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from gate.causes import Cause
-from gate.diagnosis.effective import Effective
 from gate.diagnosis.endpoints import declared_ports, selects, wiring_findings
 from gate.diagnosis.unread import unread_finding
 from gate.diagnosis.wording import names
 from gate.records import Deployment, Desired, Service, Snapshot
+from gate.records.effective import Effective
 from gate.target import Network
 from gate.verdict import Evidence, Finding, Status
 

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gate.causes import Cause
-from gate.diagnosis.effective import Effective, effective, setting_evidence, unknown_settings
+from gate.diagnosis.effective import setting_evidence, unknown_settings
 from gate.diagnosis.probes import asked
 from gate.records import ContainerSpec, Deployment, Probe, SettingsSchema, Span, StartTime
+from gate.records.effective import Effective, effective
 from gate.verdict import Evidence, Finding, Status, Verdict, judged, passed
 
 DEADLINE = "REQUEST_DEADLINE_S"

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from gate.causes import Cause
-from gate.diagnosis.effective import Effective
 from gate.records import Service
+from gate.records.effective import Effective
 from gate.verdict import Evidence, Finding, Status
 
 _PREFIX = "service.beta.kubernetes.io/aws-load-balancer-"

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 from gate.causes import Cause
 from gate.diagnosis.dependency import Dependency, Sources, dependency
-from gate.diagnosis.effective import Effective, effective, setting_evidence, unknown_settings
+from gate.diagnosis.effective import setting_evidence, unknown_settings
 from gate.diagnosis.endpoints import declared_ports, wiring_findings
 from gate.diagnosis.probes import asked
 from gate.diagnosis.unread import unread_finding
 from gate.diagnosis.way_in import Idle, client_findings, idle_evidence, idle_findings, idle_timeout
 from gate.diagnosis.wording import names
 from gate.records import ContainerSpec, Deployment, Service, SettingsSchema
+from gate.records.effective import Effective, effective
 from gate.verdict import Evidence, Finding, Status, Verdict, judged, passed
 
 PORT = "PORT"

@@ -46,6 +46,8 @@ def model_facts(name: str, path: Path = MODELS) -> ModelFacts:
         weights_bytes=fields.count(entry, "weights_bytes"),
         context_tokens=fields.count(entry, "context_tokens"),
         thinking=fields.flag(entry, "thinking") or False,
+        max_tokens=fields.integer(entry, "defaults", "max_tokens"),
+        thinking_budget_tokens=fields.integer(entry, "defaults", "thinking_budget_tokens"),
         file=fields.text(entry, "file"),
         sha256=fields.text(entry, "sha256"),
     )

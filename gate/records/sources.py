@@ -7,7 +7,10 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFacts:
-    """A model of ``service_chat/models.toml``; ``weights_bytes`` is the size of the file that the service loads."""
+    """A model of ``service_chat/models.toml``; ``weights_bytes`` is the size of the file that the service loads.
+
+    ``max_tokens`` and ``thinking_budget_tokens`` hold where the environment does not choose; None: the entry is silent.
+    """
 
     name: str
     parameters: int
@@ -16,6 +19,8 @@ class ModelFacts:
     weights_bytes: int
     context_tokens: int
     thinking: bool = False
+    max_tokens: int | None = None
+    thinking_budget_tokens: int | None = None
     file: str = ""
     sha256: str = ""
 

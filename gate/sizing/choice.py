@@ -3,7 +3,7 @@
 The same rows stand as evidence under FIT-1 and FIT-2 and are what ``python -m gate size`` prints.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from gate.records import ModelFacts, Resources
@@ -120,17 +120,24 @@ class Choice:
         return self.count * self.type.usd_per_hour
 
 
-def cheapest(ask: Resources, *, pods: int, planned: Planned, further_nodes: int = FURTHER_NODES) -> Choice | None:
+def cheapest(
+    ask: Resources,
+    *,
+    pods: int,
+    planned: Planned,
+    further_nodes: int = FURTHER_NODES,
+    meets: Callable[[InstanceType], bool] = lambda _: True,
+) -> Choice | None:
     """Return the cheapest nodes that hold so many pods by the cautious figures; None if no known type does.
 
     Types with an accelerator are left out: the service computes on CPUs. Fewer nodes than planned are not considered,
-    their number is there for availability.
+    their number is there for availability. Only types that ``meets`` accepts are looked at.
     """
     least = planned.nodes.count
     choices = [
         Choice(type=of, count=count)
         for of in instance_types().values()
-        if of.architecture in planned.architectures and not of.has_gpu
+        if of.architecture in planned.architectures and not of.has_gpu and meets(of)
         for count in range(least, least + further_nodes + 1)
         if sum(slots(each.cautious(), ask) for each in planned.offers(of, count)) >= pods
     ]

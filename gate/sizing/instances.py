@@ -62,6 +62,9 @@ class InstanceType:
         eni_max_pods: pods by network interfaces, before the managed node group's cap.
         overhead_mib: MiB of ``memory_mib`` that the kubelet never sees, measured.
         decode_gb_s: effective memory bandwidth of token generation in GB/s (10^9), llama.cpp on a 7B model.
+        decode_2b_gb_s: the same on a 2B model.
+        prefill_gflop_s: 10^9 floating point operations a second while a prompt is read, on a 7B and on a 2B model, as
+            far as measured.
     """
 
     name: str
@@ -73,6 +76,13 @@ class InstanceType:
     overhead_mib: int | None
     usd_per_hour: float
     decode_gb_s: float | None
+    decode_2b_gb_s: float | None
+    prefill_gflop_s: tuple[float, ...]
+
+    @property
+    def family(self) -> str:
+        """Return what comes before the size: machines of one kind, of which larger ones have more."""
+        return self.name.partition(".")[0]
 
     @property
     def has_gpu(self) -> bool:
@@ -99,7 +109,9 @@ def instance_types() -> Mapping[str, InstanceType]:
 
 
 def _read(row: Mapping[str, str]) -> InstanceType:
-    overhead, decode = row["memory_overhead_mib_measured"], row["decode_effective_gb_s_7b"]
+    overhead = row["memory_overhead_mib_measured"]
+    decode, decode_2b = row["decode_effective_gb_s_7b"], row["decode_effective_gb_s_2b"]
+    prefill = (row["prefill_effective_gflop_s_7b"], row["prefill_effective_gflop_s_2b"])
     return InstanceType(
         name=row["instance_type"],
         architecture=_KUBERNETES_ARCH[row["arch"]],
@@ -110,6 +122,8 @@ def _read(row: Mapping[str, str]) -> InstanceType:
         overhead_mib=int(overhead) if overhead else None,
         usd_per_hour=float(row["usd_per_hour_us_east_1"]),
         decode_gb_s=float(decode) if decode else None,
+        decode_2b_gb_s=float(decode_2b) if decode_2b else None,
+        prefill_gflop_s=tuple(float(each) for each in prefill if each),
     )
 
 

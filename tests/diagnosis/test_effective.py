@@ -1,6 +1,7 @@
 """What a setting will be, and what stays open where that is not known."""
 
-from gate.diagnosis.effective import Effective, unknown_settings
+from gate.diagnosis.effective import unknown_settings
+from gate.records.effective import Effective
 
 DEADLINE = Effective("REQUEST_DEADLINE_S", None, "from configMapKeyRef chat/deadline, not read")
 PORT = Effective("PORT", None, "from configMapRef chat, not read")

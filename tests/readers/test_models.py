@@ -15,6 +15,7 @@ def test_model_facts_of_the_production_model_are_the_catalogues() -> None:
     facts = model_facts("Qwen3-4B-Thinking-2507", ROOT / MODELS)
     assert (facts.parameters, facts.quantization, facts.thinking) == (4_022_468_096, "Q4_K_M", True)
     assert facts.kv_bytes_per_token == 2 * 36 * 8 * 128 * 2
+    assert (facts.max_tokens, facts.thinking_budget_tokens) == (256, 128)
     assert facts.weights_bytes > 2_400_000_000
 
 

@@ -33,20 +33,27 @@ QWEN = ModelFacts(
     weights_bytes=2_497_281_152,
     context_tokens=262_144,
     thinking=True,
+    max_tokens=256,
+    thinking_budget_tokens=128,
 )
 USE = Model(name=QWEN.name)
 HPA = Hpa(name="chat-api", target_kind="Deployment", target_name="chat-api", min_replicas=2, max_replicas=5)
 
 
 def container(
-    *, request_mib: int = 9216, limit_mib: int | None = 10240, cpu_m: int = 1000, **env: str
+    *,
+    request_mib: int = 9216,
+    limit_mib: int | None = 10240,
+    cpu_m: int = 1000,
+    cpu_limit_m: int | None = None,
+    **env: str,
 ) -> ContainerSpec:
     """Return the chat-api container; without arguments as the checklist's first rollout declared it."""
     return ContainerSpec(
         name="chat-api",
         image="registry/carepath-chat-api:v2.0",
         requests=Resources(cpu_m=cpu_m, memory_bytes=request_mib * MIB),
-        limits=Resources(memory_bytes=None if limit_mib is None else limit_mib * MIB),
+        limits=Resources(cpu_m=cpu_limit_m, memory_bytes=None if limit_mib is None else limit_mib * MIB),
         env=tuple(EnvVar(name=key, value=value) for key, value in env.items()),
     )
 

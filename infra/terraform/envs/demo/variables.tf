@@ -75,7 +75,7 @@ variable "extra_env" {
 }
 
 variable "generation" {
-  description = "Sampling and lengths in tokens. Sampling is what Qwen recommends for Qwen3-4B-Thinking-2507 (its model card, \"Best Practices\"), lengths are what CPU nodes answer in time (service_chat/models.toml)."
+  description = "Sampling and lengths in tokens. Sampling is what Qwen recommends for Qwen3-4B-Thinking-2507 (its model card, \"Best Practices\"), lengths are what a triage answer of a few sentences needs (service_chat/models.toml); LAT-0 judges whether the nodes write them in time."
   type = object({
     temperature            = optional(number, 0.6)
     top_p                  = optional(number, 0.95)
