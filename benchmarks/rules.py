@@ -2,9 +2,9 @@
 
 A rule is a place in ``gate/diagnosis`` where a cause is given: an entry of a table, or a statement that returns or
 yields a finding. It is deleted; where nothing would be left to return, its cause is renamed instead. Each mutant lives
-in a process of its own, in memory only: no file of the project is changed. The tests that import the mutated module run
-first, all others after them, and the first red one ends it. Writes benchmarks/results/rules.md; a rule that no test
-misses makes exit status 1.
+in a process of its own, in memory only: no file of the project is changed. The tests that import the mutated module, or
+are named after it, run first, all others after them, and the first red one ends it. Writes benchmarks/results/rules.md;
+a rule that no test misses makes exit status 1.
 """
 
 import argparse
@@ -40,6 +40,7 @@ SUITES = (
     "tests/container",
     "tests/preflight",
     "tests/drills",
+    "tests/soak",
     "tests/gate",
 )
 #: Every hermetic test of them, on a busy machine, with room.
@@ -251,9 +252,14 @@ def _try(module: str, number: int) -> dict[str, str]:
 
 
 def _suites(module: str) -> tuple[list[str], list[str]]:
-    """Return the tests that import a module, and all others."""
+    """Return the tests that import a module or are named after it, and all others."""
+    named = f"test_{module.partition('_')[0]}"
     every = [path for suite in SUITES for path in sorted((ROOT / suite).glob("test_*.py"))]
-    near = [each for each in every if f"gate.diagnosis.{module} " in each.read_text(encoding="utf-8")]
+    near = [
+        each
+        for each in every
+        if each.stem.startswith(named) or f"gate.diagnosis.{module} " in each.read_text(encoding="utf-8")
+    ]
     return [str(each) for each in near], [str(each) for each in every if each not in near]
 
 

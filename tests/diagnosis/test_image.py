@@ -26,6 +26,14 @@ REFUSED = 'failed to do request: Head "http://localhost:5000/v2/": dial tcp 127.
         (f"{PULL}no match for platform in manifest: not found", Cause.IMAGE_WRONG_PLATFORM),
         ("no matching manifest for linux/arm64/v8 in the manifest list entries", Cause.IMAGE_WRONG_PLATFORM),
         (
+            'rpc error: code = Unknown desc = failed to parse image reference "a//b:v9": invalid reference format',
+            Cause.IMAGE_INVALID_NAME,
+        ),
+        (
+            'couldn\'t parse image reference "A/b:v9": repository name (library/A/b) must be lowercase',
+            Cause.IMAGE_INVALID_NAME,
+        ),
+        (
             f"{PULL}pull access denied, repository does not exist: insufficient_scope: authorization failed",
             Cause.IMAGE_DENIED,
         ),
@@ -77,6 +85,14 @@ def test_first_not_found_is_final_with_the_image_named() -> None:
     assert fault is not None
     assert fault.final
     assert fault.what == f"container chat-api: the registry has no image {REF}"
+
+
+def test_first_invalid_name_is_final_with_the_name_quoted() -> None:
+    """No registry is asked for a name that is none, so a second attempt meets the same."""
+    fault = pulling("ErrImagePull", f'failed to parse image reference "{REF}": invalid reference format')
+    assert fault is not None
+    assert (fault.cause, fault.final) == (Cause.IMAGE_INVALID_NAME, True)
+    assert fault.what == f"container chat-api: '{REF}' is no valid image name"
 
 
 def test_first_denied_is_final() -> None:

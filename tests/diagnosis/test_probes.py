@@ -78,6 +78,18 @@ def test_path_that_does_not_exist_is_final_after_its_time(
     assert fault.final is final
 
 
+def test_startup_probe_of_a_path_that_does_not_exist_is_a_startup_fault() -> None:
+    """The budget will be used up to its end, whatever it is: the path is wrong, not the time."""
+    fault = probed("HTTP probe failed with statuscode: 404", "Startup", started=False)
+    assert fault is not None
+    assert fault.cause is Cause.PROBE_STARTUP_EXHAUSTED
+    assert fault.what == (
+        "container chat-api has never been ready in 60 s of running: its startup probe asks for /ready, which the "
+        "program does not serve (HTTP 404)"
+    )
+    assert fault.remedy == "Correct startupProbe.httpGet.path in the template."
+
+
 def test_container_within_its_startup_budget_is_no_fault() -> None:
     """Failed startup probes are the ordinary course of loading a model."""
     assert probed("HTTP probe failed with statuscode: 503", "Startup", ran_s=100, started=False) is None

@@ -72,6 +72,22 @@ def test_answers_in_mock_mode_fail_whatever_is_declared() -> None:
     assert verdict.reason == f"Pod {POD_B} gave 12 answers with llm_mode mock; the target's model is {MODEL}."
 
 
+def test_answers_of_another_model_fail_whatever_is_declared() -> None:
+    """A pod that declares the model and says of its answers that another one gave them is believed there."""
+    other = [replace(each, llm_mode="Qwen3-4B-Thinking-2507") for each in recorded(pod=POD_B)]
+    verdict = judge(answers=recorded(RUNS[0], POD_A) + other)
+    assert (verdict.status, verdict.cause) == (Status.FAIL, Cause.MODEL_WRONG)
+    assert verdict.reason == (
+        f"Pod {POD_B} gave 12 answers with llm_mode Qwen3-4B-Thinking-2507; the target's model is {MODEL}."
+    )
+
+
+def test_answers_that_name_no_mode_pass() -> None:
+    """Near miss: what an answer does not say contradicts no declaration."""
+    unsaid = [replace(each, llm_mode=None) for each in recorded(RUNS[1], POD_B)]
+    assert judge(answers=recorded(RUNS[0], POD_A) + unsaid).status is Status.PASS
+
+
 def test_other_model_fails_and_is_named() -> None:
     """Another real model than the target's fails, however well it answers."""
     other = identity(POD_B, llm_mode="Qwen3-4B-Thinking-2507", model="Qwen3-4B-Thinking-2507")

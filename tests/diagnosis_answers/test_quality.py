@@ -159,13 +159,27 @@ def test_mock_is_not_judged_by_its_text() -> None:
     assert verdict.symptoms == ()
 
 
-def test_records_that_are_not_known_are_inconclusive() -> None:
-    """Without the record nobody can say whether it was named."""
-    verdict = judge(named(12), records=PatientRecords(missing="no pod is ready behind Service/patient-api-service"))
-    assert verdict.status is Status.INCONCLUSIVE
-    assert verdict.reason == (
-        "Whether answers name the recorded diagnosis is not known: no pod is ready behind Service/patient-api-service."
-    )
+@pytest.mark.parametrize(
+    ("records", "cause", "why"),
+    [
+        (
+            PatientRecords(missing="no pod is ready behind Service/patient-api-service"),
+            Cause.GATE_NOT_MEASURED,
+            "no pod is ready behind Service/patient-api-service",
+        ),
+        (
+            PatientRecords(missing="the gate may not open a port-forward", forbidden=True),
+            Cause.GATE_FORBIDDEN,
+            "the gate may not open a port-forward",
+        ),
+        (PatientRecords(), Cause.GATE_NOT_MEASURED, "no record was read"),
+    ],
+)
+def test_records_that_are_not_known_are_inconclusive(records: PatientRecords, cause: Cause, why: str) -> None:
+    """Without the record nobody can say whether it was named; a missing right is told from a missing pod."""
+    verdict = judge(named(12), records=records)
+    assert (verdict.status, verdict.cause) == (Status.INCONCLUSIVE, cause)
+    assert verdict.reason == f"Whether answers name the recorded diagnosis is not known: {why}."
 
 
 def test_rate_of_zero_asks_for_no_record() -> None:

@@ -218,6 +218,18 @@ def test_rollback_after_which_the_version_of_today_stays_away_fails() -> None:
     )
 
 
+def test_rollback_after_which_nobody_saw_the_version_of_today_is_inconclusive() -> None:
+    """The way back is proven; that the gate stopped waiting for the way forward disproves nothing."""
+    unseen = inconclusive("POD-1", Cause.GATE_TIMED_OUT, "The gate stopped waiting.", SEEN, "Wait longer.")
+    found = verdict(forward=unseen)
+    assert judged_as(found) == (
+        Status.INCONCLUSIVE,
+        Cause.GATE_TIMED_OUT,
+        "After the undo the version that ran before the drill did not come up again: The gate stopped waiting.",
+    )
+    assert found.remedy == "Wait longer."
+
+
 def test_rollback_that_the_next_plan_does_not_notice_warns() -> None:
     """Nothing to change, says Terraform, and the old version would stay for ever."""
     assert judged_as(verdict(drift=Drift(named=False, fields=(FIELD,)))) == (
