@@ -23,6 +23,7 @@ from gate.sizing.fit import memory_verdict
 from gate.sizing.latency import latency_verdict
 from gate.sizing.nodes import node_verdict
 from gate.sizing.offers import Planned
+from gate.sizing.scaling import scaling_verdict
 from gate.sizing.volumes import volume_verdict
 
 pytestmark = pytest.mark.preflight
@@ -149,6 +150,32 @@ def test_answer_comes_in_time(
         latency_verdict(
             model,
             workload,
+            container=gate.target.cluster.container,
+            schema=settings,
+            use=gate.target.model,
+            planned=planned,
+            snapshot=snapshot,
+        )
+    )
+
+
+@pytest.mark.criterion("HPA-0")
+def test_inference_leaves_the_autoscaler_room(
+    gate: Gate,
+    model: ModelFacts,
+    workload: Deployment,
+    settings: SettingsSchema,
+    *,
+    hpa: Hpa | None,
+    planned: Planned | None,
+    snapshot: Snapshot | None,
+) -> None:
+    """A question, and replicas that are all busy, do not look like the load of many."""
+    gate.judge(
+        scaling_verdict(
+            model,
+            workload,
+            hpa,
             container=gate.target.cluster.container,
             schema=settings,
             use=gate.target.model,

@@ -64,7 +64,7 @@ def latency_verdict(
         return _unsaid(run, where)
     # Past its deadline the service cuts the answer short, and LAT-1 counts that as a failure.
     limit_s = min(threshold("LAT-1", "p95_s"), run.deadline_s)
-    times = _times(model, run, use, _types(workload, planned, snapshot))
+    times = answer_times(model, run, use, node_types(workload, planned, snapshot))
     if isinstance(times, str):
         return inconclusive(
             _LAT,
@@ -84,7 +84,7 @@ def latency_verdict(
         *_wordless(slowest, command),
         *([_over(model, slowest, limit_s, out)] if over else []),
         *_queued(slowest, command),
-        *_on_credit(model, run, _types(workload, planned, snapshot) if use.speed is None else ()),
+        *_on_credit(model, run, node_types(workload, planned, snapshot) if use.speed is None else ()),
     ]
     fine = (
         f"{model.name} answers a question in {slowest.band} on {slowest.where} ({run.tokens}, "
@@ -108,14 +108,14 @@ def _unsaid(run: Unsaid, where: str) -> Verdict:
 # --- On which nodes ---------------------------------------------------------------------------------------------------
 
 
-def _types(workload: Deployment, planned: Planned | None, snapshot: Snapshot | None) -> tuple[str, ...]:
+def node_types(workload: Deployment, planned: Planned | None, snapshot: Snapshot | None) -> tuple[str, ...]:
     """Return the node types that may get the pod; an empty name is a node without a type's label."""
     if snapshot is not None and snapshot.unread("nodes") is None:
         return tuple(sorted({each.instance_type for each in snapshot.nodes if not closed_to(each, workload.template)}))
     return (planned.nodes.instance_type,) if planned else ()
 
 
-def _times(model: ModelFacts, run: Run, use: Model, types: Sequence[str]) -> Sequence[AnswerTime] | str:
+def answer_times(model: ModelFacts, run: Run, use: Model, types: Sequence[str]) -> Sequence[AnswerTime] | str:
     """Return the time on each type, or why it is not known."""
     if use.speed is not None:
         return [AnswerTime("the target's nodes", run, rates_measured(use.speed, run))]

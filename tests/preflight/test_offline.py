@@ -46,7 +46,7 @@ def test_preflight_of_the_checklists_demo_fails_t3_medium_with_numbers(tmp_path:
 
     assert code == 1
     verdicts = {each["criterion"]: each for each in report["verdicts"]}
-    assert set(verdicts) == {"NODE-1", "FIT-1", "FIT-2", "FIT-3", "STO-1", "CFG-1", "PRB-1", "NET-1", "LAT-0"}
+    assert set(verdicts) == {"NODE-1", "FIT-1", "FIT-2", "FIT-3", "STO-1", "CFG-1", "PRB-1", "NET-1", "LAT-0", "HPA-0"}
     assert verdicts["FIT-1"]["cause"] == "node.too_small"
     assert verdicts["FIT-1"]["reason"].endswith("and a t3.medium node has 3231 MiB for it: 5985 MiB are missing.")
     shown = {each["object"]: each["value"] for each in verdicts["FIT-1"]["evidence"]}
@@ -69,6 +69,7 @@ def test_preflight_of_the_checklists_demo_fails_t3_medium_with_numbers(tmp_path:
     )
     assert verdicts["LAT-0"]["cause"] == "latency.over_target"
     assert verdicts["LAT-0"]["reason"].startswith("Qwen3-4B-Thinking-2507 takes 185.2 to 299.1 s for 160 prompt + 128")
+    assert (verdicts["HPA-0"]["status"], verdicts["HPA-0"]["cause"]) == ("warn", "hpa.at_maximum")
     assert "imported: []" in output
 
 
