@@ -105,6 +105,38 @@ def test_latency_that_rises_with_the_load_warns() -> None:
     assert told(busy) == (Status.WARN, Cause.LATENCY_DRIFTING)
 
 
+def test_soak_in_which_nothing_could_be_asked_is_inconclusive() -> None:
+    """The gate's own trouble from beginning to end: the service's counters alone say nothing of its answers."""
+    verdict = make.judge(
+        make.soaked(lambda look: {"asked": make.asked(look, failure="not asked: forbidden", counts=False)})
+    )
+    assert (verdict.status, verdict.cause) == (Status.INCONCLUSIVE, Cause.GATE_NOT_MEASURED)
+    assert verdict.reason == "No question could be asked in the whole soak."
+
+
+def test_latency_whose_rise_noise_hides_is_inconclusive() -> None:
+    """Every other answer takes 1.4 s instead of 1, and from half time on 0.4 s more: too much noise for so few."""
+    noisy = make.soaked(
+        lambda look: {"asked": make.asked(look, (1.4 if look % 2 else 1.0) + (0.4 if look > 15 else 0.0))}, looks=30
+    )
+    verdict = make.judge(noisy, looks=30)
+    assert (verdict.status, verdict.cause) == (Status.INCONCLUSIVE, Cause.GATE_TOO_FEW_SAMPLES)
+    assert verdict.reason == (
+        "Whether pod chat-api-a became more than 50% slower cannot be told from 29 answers: between +0% and +67%."
+    )
+
+
+def test_latency_that_rises_under_an_unknown_load_is_inconclusive() -> None:
+    """A service that does not count its requests leaves open whether it slowed down or had more to do."""
+    uncounted = make.soaked(lambda look: slow_from(look, 27, 3.0) | {"answered": None})
+    verdict = make.judge(uncounted)
+    assert (verdict.status, verdict.cause) == (Status.INCONCLUSIVE, Cause.GATE_NOT_MEASURED)
+    assert verdict.reason == (
+        "Pod chat-api-a answers 200% slower than at the beginning (1.00 s then, allowed 50%), and nobody knows whether "
+        "the load grew: no pod says how many requests it answered."
+    )
+
+
 def test_latency_that_rises_by_less_than_the_bound_passes() -> None:
     """The near miss: 40 % slower is within it."""
     assert told(make.soaked(lambda look: slow_from(look, 27, 1.4))) == (Status.PASS, None)
