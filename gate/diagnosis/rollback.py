@@ -201,15 +201,15 @@ def _rollout(attempt: Attempt) -> tuple[Finding, ...]:
     what = "was undone to" if attempt.way is Way.UNDO else "was deployed again"
     if attempt.way is Way.SET_ENV:
         what = "was set"
-    return (
-        Finding(
-            rollout.status,
-            Cause.ROLLOUT_UNDO_FAILED if rollout.status is Status.FAIL else Cause.GATE_TIMED_OUT,
-            f"{attempt.what} {what} and does not come up: {rollout.reason}",
-            rollout.evidence,
-            rollout.remedy,
-        ),
-    )
+    end = "and does not come up" if rollout.status is Status.FAIL else "and whether it came up is unknown"
+    return (_ended_otherwise(rollout, f"{attempt.what} {what} {end}"),)
+
+
+def _ended_otherwise(rollout: Verdict, what: str) -> Finding:
+    """Return the finding of a rollout that did not pass; one whose end nobody saw keeps the cause of that."""
+    failed_rollout = rollout.status is Status.FAIL
+    cause = Cause.ROLLOUT_UNDO_FAILED if failed_rollout else rollout.cause or Cause.GATE_NOT_MEASURED
+    return Finding(rollout.status, cause, f"{what}: {rollout.reason}", rollout.evidence, rollout.remedy)
 
 
 def _image(attempt: Attempt, container: str) -> tuple[Finding, ...]:
@@ -293,15 +293,11 @@ def _forward(attempt: Attempt) -> tuple[Finding, ...]:
     forward = attempt.forward
     if forward.status in {Status.PASS, Status.WARN}:
         return ()
-    return (
-        Finding(
-            forward.status,
-            Cause.ROLLOUT_UNDO_FAILED if forward.status is Status.FAIL else Cause.GATE_TIMED_OUT,
-            f"After {_act(attempt.way)} the version that ran before the drill did not come up again: {forward.reason}",
-            forward.evidence,
-            forward.remedy,
-        ),
-    )
+    version = "the version that ran before the drill"
+    end = f"{version} did not come up again"
+    if forward.status is Status.INCONCLUSIVE:
+        end = f"it is unknown whether {version} came up again"
+    return (_ended_otherwise(forward, f"After {_act(attempt.way)} {end}"),)
 
 
 def _lost(attempt: Attempt) -> tuple[Finding, ...]:

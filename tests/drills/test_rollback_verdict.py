@@ -91,7 +91,7 @@ def test_rollback_that_nobody_saw_end_is_inconclusive() -> None:
     assert judged_as(found) == (
         Status.INCONCLUSIVE,
         Cause.GATE_TIMED_OUT,
-        "Revision 1 was undone to and does not come up: The gate stopped waiting.",
+        "Revision 1 was undone to and whether it came up is unknown: The gate stopped waiting.",
     )
 
 
@@ -225,9 +225,24 @@ def test_rollback_after_which_nobody_saw_the_version_of_today_is_inconclusive() 
     assert judged_as(found) == (
         Status.INCONCLUSIVE,
         Cause.GATE_TIMED_OUT,
-        "After the undo the version that ran before the drill did not come up again: The gate stopped waiting.",
+        (
+            "After the undo it is unknown whether the version that ran before the drill came up again: "
+            "The gate stopped waiting."
+        ),
     )
     assert found.remedy == "Wait longer."
+
+
+@pytest.mark.parametrize("part", ["rollout", "forward"])
+def test_rollback_whose_end_could_not_be_read_keeps_the_cause(part: str) -> None:
+    """A gate without rights or without an API server did not time out: who reads it has something else to mend."""
+    unread = inconclusive("POD-1", Cause.GATE_FORBIDDEN, "Pods are forbidden.", SEEN, "Grant list on pods.")
+    found = verdict(**{part: unread})
+    assert (found.status, found.cause, found.remedy) == (
+        Status.INCONCLUSIVE,
+        Cause.GATE_FORBIDDEN,
+        "Grant list on pods.",
+    )
 
 
 def test_rollback_that_the_next_plan_does_not_notice_warns() -> None:
