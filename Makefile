@@ -50,7 +50,8 @@ lint: ## ruff, mypy, import-linter
 tf-check-aws: setup ## Hold every aws_* block against the provider's published typings
 	@$(PYTHON) -m infra.tf check-aws
 
-tf-lint: tf-check-aws ## The same, and checkov, in an environment of its own
+tf-lint: tf-check-aws ## The same, tflint, and checkov in an environment of its own
+	@$(PYTHON) -m infra.tf lint
 	@$(call ENVIRONMENT,.venv-terraform-lint,requirements/terraform-lint.txt)
 	@.venv-terraform-lint/bin/checkov --directory infra/terraform --framework terraform --compact --quiet --skip-download
 

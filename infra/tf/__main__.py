@@ -1,4 +1,4 @@
-"""`python -m infra.tf init | plan | show | apply | render | test | check-aws`: a plan is reviewed, then applied."""
+"""`python -m infra.tf init | plan | show | apply | render | test | lint | check-aws`: a plan is applied as reviewed."""
 
 import difflib
 import json
@@ -23,11 +23,12 @@ from infra.tf import aws
 from infra.tf import render as rendering
 from infra.tf.blocks import BlocksError
 from infra.tf.modules import ModuleTestError, folders_with_rules, modules_with_tests, run_rules, run_tests
-from infra.tf.program import ProgramError, renderer, terraform
+from infra.tf.program import ProgramError, lint, renderer, terraform
 from infra.tf.review import Document, changes, review
 from infra.tf.typings import TypingsError
 from infra.tf.workspace import (
     KUBECONFIG_VARIABLE,
+    TERRAFORM,
     Workspace,
     WorkspaceError,
     environment_folder,
@@ -151,6 +152,14 @@ def module_tests(
             print(f"{module}: {run_tests(program, module)} passed")
         for folder in folders_with_rules():
             print(f"{folder}: {run_rules(program, folder)} rules passed")
+
+
+@app.command("lint")
+def lint_configuration() -> None:
+    """Hold every environment and module against tflint's rules of the language."""
+    with _reported():
+        lint(TERRAFORM)
+        print("tflint: no rule of the language is broken")
 
 
 @app.command("check-aws")

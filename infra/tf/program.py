@@ -27,6 +27,7 @@ TOFU = Tool(
     # Without it the program calls itself a pre-release, which no required_version accepts.
     ldflags="-s -w -X github.com/opentofu/opentofu/version.dev=no",
 )
+TFLINT = Tool("tflint", TOOLS / "tflint", "github.com/terraform-linters/tflint")
 # Validation conditions that refer to other variables: both programs have them since 1.9.
 MINIMUM_VERSION = (1, 9)
 _VERSION_LINE = re.compile(r"^(Terraform|OpenTofu) v(\d+\.\d+\.\S+)", re.MULTILINE)
@@ -98,6 +99,18 @@ def terraform(search_path: str | None = None) -> Terraform:
 def renderer(search_path: str | None = None) -> Terraform:
     """Return the same program with an empty configuration, for folders that need no provider."""
     return _found(search_path) or _identified(binary(TOFU))
+
+
+def lint(folder: Path) -> None:
+    """Hold every Terraform folder below one against the rules of its .tflint.hcl.
+
+    Raises:
+        BuildError: tflint had to be built, and could not.
+        CommandError: a rule is broken; with the pasteable command, and where.
+    """
+    # By its full path: tflint looks for a configuration in each folder that it enters.
+    rules = folder / ".tflint.hcl"
+    run([binary(TFLINT), f"--chdir={folder}", f"--config={rules}", "--recursive", "--format=compact"])
 
 
 def provider_version() -> str:

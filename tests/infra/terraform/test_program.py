@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from infra.commands import CommandError
 from infra.tf import program as subject
-from infra.tf.program import ProgramError, cli_configuration, provider_version, renderer
+from infra.tf.program import ProgramError, cli_configuration, lint, provider_version, renderer
 from tests.infra.terraform.stand_in import terraform_script
 
 
@@ -38,6 +39,24 @@ def test_program_that_prints_no_version_is_refused(tmp_path: Path) -> None:
     terraform_script(tmp_path, version="hello")
     with pytest.raises(ProgramError, match=r"version printed no version of Terraform or OpenTofu but: hello"):
         renderer(str(tmp_path))
+
+
+def linter(folder: Path, status: int) -> Path:
+    """Write a tflint that says how it was called and ends in that status."""
+    script = folder / "tflint"
+    script.write_text(f'#!/bin/sh\necho "called $*" >&2\nexit {status}\n', encoding="utf-8")
+    script.chmod(0o755)
+    return script
+
+
+def test_rule_of_the_language_that_is_broken_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every folder below is entered with the rules of the one given, and tflint's status 2 stops the run."""
+    monkeypatch.setattr(subject, "binary", {subject.TFLINT: linter(tmp_path, 2)}.__getitem__)
+    called = rf"called --chdir={tmp_path} --config={tmp_path}/\.tflint\.hcl --recursive --format=compact"
+    with pytest.raises(CommandError, match=called):
+        lint(tmp_path)
+    monkeypatch.setattr(subject, "binary", {subject.TFLINT: linter(tmp_path, 0)}.__getitem__)
+    lint(tmp_path)
 
 
 def test_command_can_be_pasted(tmp_path: Path) -> None:

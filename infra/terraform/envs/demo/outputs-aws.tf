@@ -1,3 +1,4 @@
+# tflint-ignore-file: terraform_standard_module_structure
 # Apart from outputs.tf, which is all that `python -m infra.tf render` evaluates.
 output "chat_api_repo_url" {
   description = "Where images of the chat API are pushed to; the checklist's ECR_URL."
