@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from gate.causes import Cause
 from gate.diagnosis.wording import names
 from gate.records import ContainerSpec, Deployment, EnvVar, Setting, SettingsSchema
+from gate.records.effective import effective
 from gate.verdict import Evidence, Finding, Status, Verdict, judged, passed
 
 MODE = "LLM_MODE"
@@ -30,6 +31,9 @@ OWN_PREFIXES = ("LLM_", "DB_API_")
 _FOREIGN = re.compile(
     r"^(PYTHON\w*|LC_\w+|LANG|LANGUAGE|TZ|HOME|PATH|TMPDIR|\w+_PROXY|\w+_proxy|AWS_\w+|OMP_\w+|OTEL_\w+)$"
 )
+
+#: What ends the host, port and credentials of a URL (RFC 3986, section 3.2).
+_AUTHORITY = re.compile(r"[/?#]")
 
 #: The schema's format of a setting that nobody may see (pydantic's SecretStr).
 _SECRET = "password"  # noqa: S105 # the name of a format
@@ -89,7 +93,8 @@ def _shown(variable: EnvVar, setting: Setting | None) -> str:
         return f"from {variable.source}, not read"
     if setting is None:
         return "(no setting of the service: value not shown)"
-    if setting.format == "uri" and "@" in urlsplit(variable.value).netloc:
+    # The "@" of credentials comes before the path; what cannot be taken apart is searched the same way.
+    if setting.format == "uri" and "@" in _AUTHORITY.split(variable.value.partition("//")[2], maxsplit=1)[0]:
         return "(a URL with credentials: value not shown)"
     if setting.format == _SECRET:
         return "(a secret: value not shown)"
@@ -102,23 +107,20 @@ def _shown(variable: EnvVar, setting: Setting | None) -> str:
 def _mode_findings(workload: Deployment, spec: ContainerSpec, schema: SettingsSchema, model: str) -> Iterator[Finding]:
     setting = schema.setting(MODE)
     known = setting.enum if setting else ()
-    variable = next((each for each in reversed(spec.env) if each.name == MODE), None)
+    found = effective(spec, schema, MODE)
     where = f"Deployment/{workload.name}"
     remedy = f"Set {MODE}={model} in the environment of container {spec.name}, and apply."
-    if variable is not None and variable.value is None:
+    if found.elsewhere:
         yield Finding(
             Status.INCONCLUSIVE,
             Cause.GATE_NOT_MEASURED,
-            f"{MODE} comes from {variable.source}, which is not read: whether {model} will answer is unknown.",
-            (Evidence(where, _field(spec, MODE), f"from {variable.source}, not read"),),
+            f"{MODE} comes {found.shown}: whether {model} will answer is unknown.",
+            (Evidence(where, _field(spec, MODE), found.shown),),
             f"Write {MODE} into the pod template, so that `rollout undo` brings it back together with the image.",
         )
         return
-    value = variable.value if variable is not None and variable.value else None
-    default = setting.default if setting else None
-    mode = value or default
-    shown = f"{value}" if value else f"not set, default {default}"
-    evidence = (Evidence(where, _field(spec, MODE), shown), Evidence("target", "model.name", model))
+    mode = found.value
+    evidence = (Evidence(where, _field(spec, MODE), found.shown), Evidence("target", "model.name", model))
     if mode is not None and known and mode not in known:
         near = difflib.get_close_matches(mode, known, n=1)
         hint = f" (did you mean {near[0]}?)" if near else ""
@@ -130,7 +132,7 @@ def _mode_findings(workload: Deployment, spec: ContainerSpec, schema: SettingsSc
             remedy,
         )
     elif mode == MOCK and model != MOCK:
-        how = f"{MODE} is {MOCK}" if value else f"{MODE} is not set and defaults to {default}"
+        how = f"{MODE} is {MOCK}" if found.shown == mode else f"{MODE} is not set and defaults to {mode}"
         yield Finding(
             Status.FAIL,
             Cause.MODEL_MOCK,
@@ -249,7 +251,10 @@ def _wrong(value: str, setting: Setting) -> str:
     if setting.type in {"integer", "number"}:
         return _wrong_number(value, setting)
     if setting.format == "uri":
-        parts = urlsplit(value)
+        try:
+            parts = urlsplit(value)
+        except ValueError:  # brackets around no address
+            return "is no http or https URL"
         return "" if parts.scheme in {"http", "https"} and parts.hostname else "is no http or https URL"
     return ""
 
@@ -259,12 +264,4 @@ def _wrong_number(value: str, setting: Setting) -> str:
         number = int(value) if setting.type == "integer" else float(value)
     except ValueError:
         return f"is not {'a whole number' if setting.type == 'integer' else 'a number'}"
-    if setting.minimum is not None and number < setting.minimum:
-        return f"is below the least value {setting.minimum:g}"
-    if setting.maximum is not None and number > setting.maximum:
-        return f"is above the greatest value {setting.maximum:g}"
-    if setting.exclusive_minimum is not None and number <= setting.exclusive_minimum:
-        return f"is not above {setting.exclusive_minimum:g}"
-    if setting.exclusive_maximum is not None and number >= setting.exclusive_maximum:
-        return f"is not below {setting.exclusive_maximum:g}"
-    return ""
+    return setting.out_of_bounds(number)

@@ -1,9 +1,11 @@
 """What a setting of the service will be in a container: what its environment gives, else the schema's default.
 
 Enters: a ContainerSpec and the service's schema. What comes from a Secret or ConfigMap is not read, and so is unknown:
-never the default. Whether a value is right is CFG-1's question; here a value that does not parse counts as unknown.
+never the default. Whether a value is right is CFG-1's question; here a number that does not parse, or that
+the service refuses, counts as unknown.
 """
 
+import math
 from dataclasses import dataclass
 
 from gate.records import ContainerSpec, SettingsSchema
@@ -13,21 +15,27 @@ from gate.records import ContainerSpec, SettingsSchema
 class Effective:
     """A setting's value, None where it is unknown, and how it comes about, for evidence.
 
-    ``elsewhere``: a Secret or ConfigMap gives it.
+    ``elsewhere``: a Secret or ConfigMap gives it. ``refused``: the service does not start with it.
     """
 
     key: str
     value: str | None
     shown: str
     elsewhere: bool = False
+    refused: bool = False
 
     @property
     def number(self) -> float | None:
-        """Return the value as a number, None where it is unknown or none."""
-        try:
-            return None if self.value is None else float(self.value)
-        except ValueError:
-            return None
+        """Return the value as a finite number that the service takes, None where it is unknown or none."""
+        found = None if self.refused else _number(self.value)
+        return found if found is not None and math.isfinite(found) else None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return None
 
 
 def effective(spec: ContainerSpec, schema: SettingsSchema, key: str) -> Effective:
@@ -38,8 +46,10 @@ def effective(spec: ContainerSpec, schema: SettingsSchema, key: str) -> Effectiv
     source = given if given is not None and given.value is None else bulk if given is None else None
     if source is not None:
         return Effective(key, None, f"from {source.source}, not read", elsewhere=True)
-    if given is not None and given.value:
-        return Effective(key, given.value, given.value)
     setting = schema.setting(key)
+    if given is not None and given.value:
+        number = _number(given.value)
+        refused = setting is not None and number is not None and bool(setting.out_of_bounds(number))
+        return Effective(key, given.value, given.value, refused=refused)
     default = setting.default if setting else None
     return Effective(key, default, f"not set, default {default}")

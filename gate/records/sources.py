@@ -1,5 +1,6 @@
 """What preflight reads beside the cluster: the model, the service's settings, the image."""
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -42,6 +43,20 @@ class Setting:
     exclusive_maximum: float | None = None
     format: str = ""
     default: str | None = None
+
+    def out_of_bounds(self, number: float) -> str:
+        """Return which bound a number breaks as a clause, empty if none."""
+        if math.isnan(number):
+            return "is not a number"
+        if self.minimum is not None and number < self.minimum:
+            return f"is below the least value {self.minimum:g}"
+        if self.maximum is not None and number > self.maximum:
+            return f"is above the greatest value {self.maximum:g}"
+        if self.exclusive_minimum is not None and number <= self.exclusive_minimum:
+            return f"is not above {self.exclusive_minimum:g}"
+        if self.exclusive_maximum is not None and number >= self.exclusive_maximum:
+            return f"is not below {self.exclusive_maximum:g}"
+        return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,8 +111,28 @@ def test_config_mode_from_a_config_map_is_inconclusive() -> None:
 
     assert (verdict.status, verdict.cause) == (Status.INCONCLUSIVE, Cause.GATE_NOT_MEASURED)
     assert verdict.reason == (
-        "LLM_MODE comes from configMapKeyRef chat/mode, which is not read: whether Qwen3-4B-Thinking-2507 will answer "
+        "LLM_MODE comes from configMapKeyRef chat/mode, not read: whether Qwen3-4B-Thinking-2507 will answer "
         "is unknown."
+    )
+
+
+def test_config_mode_from_a_whole_config_map_is_inconclusive() -> None:
+    """An envFrom may bring the mode: that it is not set is not known, and so nobody is told of canned answers."""
+    verdict = judge(EnvVar(name="*", source="configMapRef chat"), mode=None)
+
+    assert (verdict.status, verdict.cause) == (Status.INCONCLUSIVE, Cause.GATE_NOT_MEASURED)
+    assert verdict.reason == (
+        "LLM_MODE comes from configMapRef chat, not read: whether Qwen3-4B-Thinking-2507 will answer is unknown."
+    )
+
+
+def test_config_url_that_cannot_be_taken_apart_fails_and_hides_credentials() -> None:
+    """A bracket without its other half ends no gate, and a password beside it is not shown."""
+    verdict = judge(EnvVar(name="DB_API_BASE_URL", value="http://me:secret@[::"))
+
+    assert (verdict.status, verdict.cause) == (Status.FAIL, Cause.CONFIG_BAD_VALUE)
+    assert verdict.reason == (
+        "DB_API_BASE_URL=(a URL with credentials: value not shown) is no http or https URL: the service will not start."
     )
 
 
