@@ -90,12 +90,15 @@ def replica_set(raw: Raw) -> ReplicaSet:
 
 #: --horizontal-pod-autoscaler-downscale-stabilization of kube-controller-manager, unless the HPA's behavior says else.
 DOWNSCALE_DEFAULT_S = 300
+#: Of an HPA that names no metric (pkg/apis/autoscaling, DefaultCPUUtilization; kubectl explain hpa.spec.metrics).
+CPU_DEFAULT_PERCENT = 80
 
 
 def hpa(raw: Raw) -> Hpa:
     """Return a HorizontalPodAutoscaler of autoscaling/v2."""
     spec, status, meta = fields.child(raw, "spec"), fields.child(raw, "status"), fields.child(raw, "metadata")
     min_replicas = fields.integer(spec, "minReplicas")
+    metrics = tuple(fields.children(spec, "metrics"))
     window_s = fields.integer(spec, "behavior", "scaleDown", "stabilizationWindowSeconds")
     return Hpa(
         name=fields.text(meta, "name"),
@@ -105,7 +108,7 @@ def hpa(raw: Raw) -> Hpa:
         max_replicas=fields.count(spec, "maxReplicas"),
         current_replicas=fields.integer(status, "currentReplicas"),
         desired_replicas=fields.integer(status, "desiredReplicas"),
-        cpu_target_percent=_cpu_percent(fields.children(spec, "metrics"), "target"),
+        cpu_target_percent=_cpu_percent(metrics, "target") if metrics else CPU_DEFAULT_PERCENT,
         cpu_current_percent=_cpu_percent(fields.children(status, "currentMetrics"), "current"),
         conditions=conditions(status),
         created_at=fields.time(meta, "creationTimestamp"),

@@ -136,9 +136,10 @@ def _probe(raw: Raw) -> Probe | None:
             path=fields.text(handler, "path", default="/" if kind == "http" else ""),
             port=fields.text(handler, "port"),
             initial_delay_s=fields.count(raw, "initialDelaySeconds"),
-            period_s=_or(fields.integer(raw, "periodSeconds"), 10),
-            timeout_s=_or(fields.integer(raw, "timeoutSeconds"), 1),
-            failure_threshold=_or(fields.integer(raw, "failureThreshold"), 3),
+            # The API server takes 0 for "not set" (pkg/apis/core/v1/defaults.go, SetDefaults_Probe).
+            period_s=fields.integer(raw, "periodSeconds") or 10,
+            timeout_s=fields.integer(raw, "timeoutSeconds") or 1,
+            failure_threshold=fields.integer(raw, "failureThreshold") or 3,
         )
     return None
 

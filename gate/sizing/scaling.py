@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gate.causes import Cause
-from gate.criteria import threshold
 from gate.records import Deployment, Hpa, ModelFacts, SettingsSchema, Snapshot
 from gate.sizing.answering import Unsaid, run_of
 from gate.sizing.latency import answer_times, node_types
@@ -84,6 +83,11 @@ def scaling_verdict(
     if hpa is None:
         none = Evidence(where, "HorizontalPodAutoscaler", "none in the manifests")
         return passed(_HPA, f"Nothing scales {workload.name}: the manifests hold no autoscaler.", [none])
+    if hpa.cpu_target_percent is None:
+        other = Evidence(f"HPA/{hpa.name}", "spec.metrics", "no CPU utilisation")
+        return passed(
+            _HPA, f"HPA/{hpa.name} does not scale by the CPU request: what inference uses cannot pin it.", [other]
+        )
     name, namespace = workload.name, workload.namespace
     set_request = f"kubectl set resources deployment/{name} -n {namespace} -c {container} --requests=cpu="
     request_m = workload.template.requested.cpu_m or 0
@@ -106,7 +110,7 @@ def scaling_verdict(
     short_s = min(run.deadline_s, *(each.fast_s for each in times))
     long_s = min(run.deadline_s, max(each.slow_s for each in times))
     busy_m = 1000 * max(each.rates.threads * each.rates.granted for each in times)
-    target = hpa.cpu_target_percent or threshold("HPA-1", "cpu_target")
+    target = hpa.cpu_target_percent
     load = _Load(
         scaling=_Scaling(hpa, request_m, target),
         right=_Scaling(hpa, max(request_m, math.ceil(busy_m)), target),

@@ -123,6 +123,14 @@ def test_hpa_reads_cpu_of_spec_and_status() -> None:
     assert active.reason == "ValidMetricFound"
 
 
+@pytest.mark.parametrize(("kind", "percent"), [(None, 80), ("memory", None), ("cpu", None)])
+def test_hpa_without_a_cpu_percentage(kind: str | None, percent: int | None) -> None:
+    """No metric at all means 80 % CPU to the API server; another metric, or an absolute one, means none."""
+    metric = {"type": "Resource", "resource": {"name": kind, "target": {"type": "AverageValue", "averageValue": "1"}}}
+    found = objects.hpa({"spec": {"maxReplicas": 4, "metrics": [metric] if kind else None}})
+    assert found.cpu_target_percent == percent
+
+
 def test_hpa_without_status_has_seen_nothing() -> None:
     """A fresh HPA has no current metrics: absent, never zero."""
     found = objects.hpa({"metadata": {"name": "chat-api"}, "spec": {"maxReplicas": 4}})

@@ -76,6 +76,14 @@ def test_container_probes_get_the_api_servers_defaults() -> None:
     assert spec.readiness is None
 
 
+def test_container_probes_with_zeros_get_the_api_servers_defaults() -> None:
+    """The API server takes 0 for "not set": a period of 0 s is one of 10 s."""
+    probe = {"httpGet": {"port": 8002}, "periodSeconds": 0, "timeoutSeconds": 0, "failureThreshold": 0}
+    spec = {"containers": [{"name": "chat-api", "livenessProbe": probe}]}
+    found = objects.deployment({"spec": {"template": {"spec": spec}}}).template.containers[0].liveness
+    assert found == Probe(kind="http", path="/", port="8002", period_s=10, timeout_s=1, failure_threshold=3)
+
+
 def test_init_container_that_always_restarts_is_a_sidecar() -> None:
     """Init containers come first, in their order, and say whether they stay."""
     spec = {

@@ -37,7 +37,14 @@ QWEN = ModelFacts(
     thinking_budget_tokens=128,
 )
 USE = Model(name=QWEN.name)
-HPA = Hpa(name="chat-api", target_kind="Deployment", target_name="chat-api", min_replicas=2, max_replicas=5)
+HPA = Hpa(
+    name="chat-api",
+    target_kind="Deployment",
+    target_name="chat-api",
+    min_replicas=2,
+    max_replicas=5,
+    cpu_target_percent=60,
+)
 
 
 def container(

@@ -150,3 +150,11 @@ def test_scaling_of_the_embedded_clusters_deploy_passes() -> None:
         "3 replicas."
     )
     assert verdict.status is Status.PASS
+
+
+def test_scaling_by_another_metric_than_the_cpu_request_passes() -> None:
+    """A queue's length is no share of a request; that the HPA has to target 60 % CPU is HPA-1's to say."""
+    verdict = judge(asks(250), hpa=replace(HPA, cpu_target_percent=None))
+
+    assert verdict.status is Status.PASS
+    assert verdict.reason == ("HPA/chat-api does not scale by the CPU request: what inference uses cannot pin it.")
