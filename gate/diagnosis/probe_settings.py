@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from gate.causes import Cause
 from gate.diagnosis.effective import setting_evidence, unknown_settings
 from gate.diagnosis.probes import asked
+from gate.diagnosis.wording import names
 from gate.records import ContainerSpec, Deployment, Probe, SettingsSchema, Span, StartTime
 from gate.records.effective import Effective, effective
 from gate.verdict import Evidence, Finding, Status, Verdict, judged, passed
@@ -128,6 +129,9 @@ def _readiness(deploy: _Deploy) -> Iterator[Finding]:
     readiness, startup = deploy.spec.readiness, deploy.spec.startup
     if _asks_for_model(readiness) or _asks_for_model(startup):
         return
+    if any(each is not None and each.kind in {"exec", "grpc"} for each in (readiness, startup)):
+        yield _unseen(deploy)
+        return
     if readiness is None:
         how = "There is no readiness probe, so the pod is Ready as soon as its container runs"
     else:
@@ -140,6 +144,22 @@ def _readiness(deploy: _Deploy) -> Iterator[Finding]:
         (deploy.seen("readiness", readiness), deploy.seen("startup", startup), *deploy.predicted),
         f"Let readinessProbe and startupProbe of container {deploy.spec.name} ask {READY}, "
         "which is 503 until the model is loaded.",
+    )
+
+
+def _unseen(deploy: _Deploy) -> Finding:
+    """Return the finding for probes whose answer depends on a program that is not read."""
+    readiness, startup = deploy.spec.readiness, deploy.spec.startup
+    asking = (("readiness", readiness), ("startup", startup))
+    kinds = [f"{name} ({probe.kind})" for name, probe in asking if probe and probe.kind in {"exec", "grpc"}]
+    return Finding(
+        Status.INCONCLUSIVE,
+        Cause.GATE_NOT_MEASURED,
+        f"No probe asks {READY} over HTTP, and whether {names(kinds)} waits for the model cannot be told from the "
+        "manifest.",
+        (deploy.seen("readiness", readiness), deploy.seen("startup", startup), *deploy.predicted),
+        f"Let readinessProbe of container {deploy.spec.name} ask {READY} by httpGet: it is 503 until the model is "
+        "loaded.",
     )
 
 

@@ -111,6 +111,21 @@ def test_readiness_that_asks_nothing_of_the_model_fails(readiness: Probe | None,
     assert verdict.reason.startswith(says)
 
 
+@pytest.mark.parametrize("kind", ["exec", "grpc"])
+def test_readiness_that_a_program_tells_is_inconclusive(kind: Any) -> None:
+    """A command may well ask /ready: that it does not is no more known than that it does."""
+    asks = Probe(kind=kind, period_s=5, failure_threshold=60)
+    assert told(judge(readiness=replace(asks, failure_threshold=3), startup=asks)) == (
+        Status.INCONCLUSIVE,
+        Cause.GATE_NOT_MEASURED,
+        (
+            f"No probe asks /ready over HTTP, and whether readiness ({kind}), startup ({kind}) waits for the model "
+            "cannot be told from the manifest."
+        ),
+    )
+    assert judge(startup=asks, liveness=None).status is Status.PASS
+
+
 # --- Incident 9: a startup budget shorter than the load ---------------------------------------------------------------
 
 
