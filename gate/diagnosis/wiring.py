@@ -86,7 +86,7 @@ def network_verdict(
     line_up = wiring_findings(
         there, workload.template, workload.template_labels, container=container, namespace=workload.namespace
     )
-    way = line_up or tuple(_targets(deploy, there))
+    way = line_up or tuple(_targets(deploy, there)) or tuple(_portless(there))
     findings = (*way, *inside, *idle_findings(there, idle, deploy.deadline), *callers)
     evidence = tuple(_evidence(deploy, there, patients, idle, clients))
     return judged("NET-1", findings, passed("NET-1", _fine(deploy, there, patients, idle, clients), evidence))
@@ -96,7 +96,11 @@ def _fine(
     deploy: _Deploy, service: Service, patients: Dependency, idle: Idle | None, clients: Mapping[str, float]
 ) -> str:
     ports = names([str(each.port) for each in service.ports])
-    cut = "no load balancer cuts it" if idle is None else f"the load balancer waits {idle.shown.partition(',')[0]}"
+    cut = (
+        "the Service has no load balancer"
+        if idle is None
+        else f"the load balancer waits {idle.shown.partition(',')[0]}"
+    )
     hang_up = f"callers {min(clients.values()):g} s" if clients else "callers' time-outs are not known"
     return (
         f"Service/{service.name} port {ports} leads to port {deploy.listens}, where {deploy.spec.name} listens, "
@@ -195,6 +199,18 @@ def _targets(deploy: _Deploy, service: Service) -> Iterator[Finding]:
                 deploy.setting(deploy.port),
             ),
             f"Make the port of container {deploy.spec.name} and its {PORT} the same number.",
+        )
+
+
+def _portless(service: Service) -> Iterator[Finding]:
+    if not service.ports:
+        yield Finding(
+            Status.FAIL,
+            Cause.ENDPOINTS_TARGET_PORT,
+            f"Service/{service.name} has no port: Kubernetes takes that of a headless Service alone, and no request "
+            "sent to it gets anywhere.",
+            (Evidence(f"Service/{service.name}", "spec.ports", "none"),),
+            f"Give Service/{service.name} a port that leads to the one the service listens on.",
         )
 
 

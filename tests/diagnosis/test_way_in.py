@@ -106,7 +106,7 @@ def test_service_without_a_load_balancer_and_callers_nobody_names_pass_and_say_s
     verdict = judge(service=replace(SERVICE, type="ClusterIP"), clients={})
 
     assert verdict.status is Status.PASS
-    assert verdict.reason.endswith("no load balancer cuts it, callers' time-outs are not known.")
+    assert verdict.reason.endswith("the Service has no load balancer, callers' time-outs are not known.")
     assert "Service/chat-api-service load balancer's idle timeout = none: the Service is of type ClusterIP" in [
         str(each) for each in verdict.evidence
     ]

@@ -45,6 +45,17 @@ def test_service_whose_selector_matches_nothing_fails() -> None:
     assert verdict.reason.startswith("Service/chat-api-service selects app=chat, but its pods carry app=chat-api")
 
 
+def test_service_without_a_port_fails() -> None:
+    """Nothing leads anywhere, and the pods behind it change nothing about that."""
+    verdict = judge(service=replace(SERVICE, ports=()))
+
+    assert (verdict.status, verdict.cause) == (Status.FAIL, Cause.ENDPOINTS_TARGET_PORT)
+    assert verdict.reason == (
+        "Service/chat-api-service has no port: Kubernetes takes that of a headless Service alone, and no request sent "
+        "to it gets anywhere."
+    )
+
+
 @pytest.mark.parametrize(("target", "status"), [("web", Status.FAIL), ("8003", Status.FAIL), ("8002", Status.PASS)])
 def test_target_port_must_be_one_of_the_container(target: str, status: Status) -> None:
     """By name or by number; one wrong targetPort is told once."""
