@@ -80,8 +80,8 @@ def dependency(url: Effective, workload: Deployment, *, container: str, sources:
     name, _, rest = asked.host.partition(".")
     namespace = _namespace(name, rest, workload.namespace, sources.network)
     if namespace is None:
-        seen = Evidence("Environment", asked.key, f"{asked.host}:{asked.port}, no Service of the cluster: not judged")
-        return Dependency(f"{asked.key} leads out of the cluster and is not judged", (seen,))
+        seen = Evidence("Environment", asked.key, f"{asked.host}:{asked.port}, not known as a Service: not judged")
+        return Dependency(f"{asked.key} leads to {asked.host}, not known as a Service, and is not judged", (seen,))
     own = namespace == workload.namespace
     known = _known(name, sources) if own else _declared(name, namespace, sources.network)
     full = name if own else f"{name}.{namespace}"

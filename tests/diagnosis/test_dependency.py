@@ -149,8 +149,8 @@ def test_url_out_of_the_cluster_is_not_judged_and_says_so() -> None:
     verdict = asks("https://user:hunter2@db.example.org/api")
 
     assert verdict.status is Status.PASS
-    assert "DB_API_BASE_URL leads out of the cluster and is not judged" in verdict.reason
-    assert "Environment DB_API_BASE_URL = db.example.org:443, no Service of the cluster: not judged" in [
+    assert "DB_API_BASE_URL leads to db.example.org, not known as a Service, and is not judged" in verdict.reason
+    assert "Environment DB_API_BASE_URL = db.example.org:443, not known as a Service: not judged" in [
         str(each) for each in verdict.evidence
     ]
     assert "hunter2" not in repr(verdict)
