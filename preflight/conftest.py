@@ -53,8 +53,8 @@ def workload(gate: Gate) -> Deployment:
 
 @pytest.fixture(scope="session")
 def hpa(gate: Gate) -> Hpa | None:
-    """The HorizontalPodAutoscaler as it is meant to be, None if there is none."""
-    return gate.desired.hpa(gate.target.cluster.hpa)
+    """The HorizontalPodAutoscaler of the Deployment as it is meant to be, None if there is none."""
+    return gate.desired.scaler(gate.target.cluster.deployment)
 
 
 @pytest.fixture(scope="session")

@@ -95,7 +95,7 @@ CPU_DEFAULT_PERCENT = 80
 
 
 def hpa(raw: Raw) -> Hpa:
-    """Return a HorizontalPodAutoscaler of autoscaling/v2."""
+    """Return a HorizontalPodAutoscaler of autoscaling/v2; a manifest's may be of v1, which has one percentage."""
     spec, status, meta = fields.child(raw, "spec"), fields.child(raw, "status"), fields.child(raw, "metadata")
     min_replicas = fields.integer(spec, "minReplicas")
     metrics = tuple(fields.children(spec, "metrics"))
@@ -108,7 +108,9 @@ def hpa(raw: Raw) -> Hpa:
         max_replicas=fields.count(spec, "maxReplicas"),
         current_replicas=fields.integer(status, "currentReplicas"),
         desired_replicas=fields.integer(status, "desiredReplicas"),
-        cpu_target_percent=_cpu_percent(metrics, "target") if metrics else CPU_DEFAULT_PERCENT,
+        cpu_target_percent=_cpu_percent(metrics, "target")
+        if metrics
+        else fields.integer(spec, "targetCPUUtilizationPercentage") or CPU_DEFAULT_PERCENT,
         cpu_current_percent=_cpu_percent(fields.children(status, "currentMetrics"), "current"),
         conditions=conditions(status),
         created_at=fields.time(meta, "creationTimestamp"),

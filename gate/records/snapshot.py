@@ -86,6 +86,12 @@ class AppObjects:
         """Return the HPA of that name."""
         return next((each for each in self.hpas if each.name == name), None)
 
+    def scaler(self, deployment: str) -> Hpa | None:
+        """Return the HPA that scales a Deployment, whatever its own name."""
+        return next(
+            (each for each in self.hpas if each.target_kind == "Deployment" and each.target_name == deployment), None
+        )
+
 
 @dataclass(frozen=True, kw_only=True)  # no slots: its indexes are made at the first question and kept
 class Snapshot(AppObjects):

@@ -116,7 +116,8 @@ def run_of(model: ModelFacts, container: ContainerSpec, schema: SettingsSchema, 
     return Run(
         engine=cast("Engine", engine) if engine in get_args(Engine) else use.engine,
         threads_set=None if threads is None else int(threads),
-        limit_m=container.limits.cpu_m,
+        # The kubelet sets no quota for a limit of 0 (pkg/kubelet/cm, MilliCPUToQuota).
+        limit_m=container.limits.cpu_m or None,
         parallel=max(1, int(numbers["LLM_PARALLEL"] or 1)),
         thinking_tokens=int(numbers["THINKING_BUDGET_TOKENS"] or 0) if model.thinking else 0,
         answer_tokens=int(numbers["MAX_TOKENS"] or 0),

@@ -93,7 +93,7 @@ def _matches(volume: Volume, claim: Claim) -> bool:
 
 def scene_of(workload: Deployment, *, desired: Desired, planned: Planned | None, snapshot: Snapshot | None) -> Scene:
     """Return what the claims of a Deployment meet."""
-    hpa = next((each for each in desired.hpas if each.target_name == workload.name), None)
+    hpa = desired.scaler(workload.name)
     at = pace(workload, replicas_kept(workload, hpa, snapshot))
     nodes: tuple[Node, ...] | None = None
     if snapshot is not None and snapshot.unread("nodes") is None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gate.causes import Cause
-from gate.records import Deployment, Hpa, ModelFacts, SettingsSchema, Snapshot
+from gate.records import ContainerSpec, Deployment, Hpa, ModelFacts, SettingsSchema, Snapshot
 from gate.sizing.answering import Unsaid, run_of
 from gate.sizing.latency import answer_times, node_types
 from gate.sizing.offers import Planned
@@ -83,7 +83,8 @@ def scaling_verdict(
     if hpa is None:
         none = Evidence(where, "HorizontalPodAutoscaler", "none in the manifests")
         return passed(_HPA, f"Nothing scales {workload.name}: the manifests hold no autoscaler.", [none])
-    if hpa.cpu_target_percent is None:
+    target = hpa.cpu_target_percent
+    if target is None:
         other = Evidence(f"HPA/{hpa.name}", "spec.metrics", "no CPU utilisation")
         return passed(
             _HPA, f"HPA/{hpa.name} does not scale by the CPU request: what inference uses cannot pin it.", [other]
@@ -91,15 +92,11 @@ def scaling_verdict(
     name, namespace = workload.name, workload.namespace
     set_request = f"kubectl set resources deployment/{name} -n {namespace} -c {container} --requests=cpu="
     request_m = workload.template.requested.cpu_m or 0
-    if not spec.requests.cpu_m:
-        return Verdict(
-            _HPA,
-            Status.FAIL,
-            f"Container {container} has no CPU request, so that HPA/{hpa.name} has nothing to take a percentage of.",
-            (Evidence(where, f"containers[{container}].resources.requests.cpu", "none"),),
-            Cause.HPA_NO_CPU_REQUEST,
-            f"{set_request}{spec.limits.cpu_m or 1000}m",
-        )
+    unfit = _refused(hpa)
+    if unfit is None:
+        unfit = _without_request(hpa, spec, where, set_request)
+    if unfit is not None:
+        return unfit
     run = run_of(model, spec, schema, use)
     if isinstance(run, Unsaid):
         return _unknown(", ".join(f"{key} ({source})" for key, source in run.settings), where)
@@ -110,7 +107,6 @@ def scaling_verdict(
     short_s = min(run.deadline_s, *(each.fast_s for each in times))
     long_s = min(run.deadline_s, max(each.slow_s for each in times))
     busy_m = 1000 * max(each.rates.threads * each.rates.granted for each in times)
-    target = hpa.cpu_target_percent
     load = _Load(
         scaling=_Scaling(hpa, request_m, target),
         right=_Scaling(hpa, max(request_m, math.ceil(busy_m)), target),
@@ -149,6 +145,35 @@ class _Load:
     def question_m(self, seconds: float) -> float:
         """Return what one question adds to one figure of metrics-server."""
         return self.busy_m * min(1.0, seconds / WINDOW_S)
+
+
+def _refused(hpa: Hpa) -> Verdict | None:
+    """Return the verdict of an autoscaler that the API server does not take, None if it does."""
+    if (hpa.cpu_target_percent or 0) > 0 and hpa.max_replicas >= hpa.min_replicas:
+        return None
+    asked = f"{hpa.min_replicas} to {hpa.max_replicas} replicas at {hpa.cpu_target_percent} % CPU"
+    return Verdict(
+        _HPA,
+        Status.FAIL,
+        f"HPA/{hpa.name} asks for {asked}, which Kubernetes refuses.",
+        (Evidence(f"HPA/{hpa.name}", "spec", asked),),
+        Cause.CONFIG_BAD_VALUE,
+        f"Set maxReplicas of HPA/{hpa.name} to minReplicas or more, and averageUtilization above 0.",
+    )
+
+
+def _without_request(hpa: Hpa, spec: ContainerSpec, where: str, set_request: str) -> Verdict | None:
+    """Return the verdict of a container without a CPU request, None if it has one."""
+    if spec.requests.cpu_m:
+        return None
+    return Verdict(
+        _HPA,
+        Status.FAIL,
+        f"Container {spec.name} has no CPU request, so that HPA/{hpa.name} has nothing to take a percentage of.",
+        (Evidence(where, f"containers[{spec.name}].resources.requests.cpu", "none"),),
+        Cause.HPA_NO_CPU_REQUEST,
+        f"{set_request}{spec.limits.cpu_m or 1000}m",
+    )
 
 
 def _unknown(why: str, where: str) -> Verdict:

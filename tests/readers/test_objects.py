@@ -131,6 +131,11 @@ def test_hpa_without_a_cpu_percentage(kind: str | None, percent: int | None) -> 
     assert found.cpu_target_percent == percent
 
 
+def test_hpa_of_autoscaling_v1_has_its_percentage() -> None:
+    """A manifest may still say it the old way."""
+    assert objects.hpa({"spec": {"maxReplicas": 4, "targetCPUUtilizationPercentage": 60}}).cpu_target_percent == 60
+
+
 def test_hpa_without_status_has_seen_nothing() -> None:
     """A fresh HPA has no current metrics: absent, never zero."""
     found = objects.hpa({"metadata": {"name": "chat-api"}, "spec": {"maxReplicas": 4}})

@@ -6,7 +6,7 @@ import pytest
 from gate.causes import Cause
 from gate.readers.manifests import read_manifests
 from gate.readers.models import MODELS, SETTINGS, model_facts, settings_schema
-from gate.records import ContainerSpec, EnvVar, Hpa, Probe
+from gate.records import ContainerSpec, EnvVar, Hpa, Probe, Resources
 from gate.sizing.scaling import scaling_verdict
 from gate.target import Model, Speed, load_target
 from gate.verdict import Status, Verdict
@@ -158,3 +158,26 @@ def test_scaling_by_another_metric_than_the_cpu_request_passes() -> None:
 
     assert verdict.status is Status.PASS
     assert verdict.reason == ("HPA/chat-api does not scale by the CPU request: what inference uses cannot pin it.")
+
+
+@pytest.mark.parametrize("refused", [replace(HPA, cpu_target_percent=0), replace(HPA, min_replicas=6)])
+def test_scaling_that_kubernetes_refuses_fails(refused: Hpa) -> None:
+    """No percentage of nothing, and no maximum below the minimum: the apply would fail."""
+    verdict = judge(asks(2000), hpa=refused)
+
+    assert (verdict.status, verdict.cause) == (Status.FAIL, Cause.CONFIG_BAD_VALUE)
+    assert verdict.reason.endswith(", which Kubernetes refuses.")
+
+
+def test_scaling_of_a_container_with_a_limit_of_0_is_that_of_one_without() -> None:
+    """Kubernetes sets no quota for it, and nothing is divided by it."""
+    assert judge(asks(2000, limit_m=0)).reason == judge(replace(asks(2000), limits=Resources())).reason
+
+
+def test_autoscaler_is_found_by_what_it_scales() -> None:
+    """Its own name is free, and one of the Deployment's name may scale something else."""
+    other = replace(HPA, name="chat-api", target_name="other")
+    named = replace(HPA, name="chat-api-hpa")
+    desired = replace(read_manifests(ROOT / "infra/terraform/rendered/demo.yaml"), hpas=(other, named))
+    assert desired.scaler("chat-api") == named
+    assert replace(desired, hpas=(other,)).scaler("chat-api") is None
