@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -108,7 +109,8 @@ def engineer(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     finally:
         shell.stop()
     if len(found.typed) == len(STEPS):
-        RECORD.write_text(markdown(found.typed, found.stand_ins, machine(world.api)), encoding="utf-8")
+        where = f"{datetime.now(UTC):%Y-%m-%d}, {machine(world.api)}"
+        RECORD.write_text(markdown(found.typed, found.stand_ins, where), encoding="utf-8")
 
 
 def _copied(folder: Path) -> Path:
