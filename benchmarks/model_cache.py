@@ -30,7 +30,8 @@ from infra.paths import DEFAULT_NAME, PROJECT
 
 RESULTS = PROJECT / "benchmarks/results/model_cache.md"
 NAMESPACE = "carepath-model-cache"
-IMAGE_A, IMAGE_B = "carepath-chat-api:v2.0", "carepath-chat-api:v2.0-option-b"
+REPOSITORY = "carepath-chat-api"
+IMAGE_A, IMAGE_B = f"{REPOSITORY}:v2.0", f"{REPOSITORY}:v2.0-option-b"
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def main() -> None:
             for way in WAYS:
                 hub.asked.clear()
                 option_b.empty_folder(record.instance)
-                _forget(record.instance, {name: references[name] for name in (IMAGE_A, IMAGE_B)})
+                _forget(record.instance)
                 rows.append(_measured(way, hands, references[way.image], hub))
                 print(f"run {number}: {_line(rows[-1])}")
         text = _table(rows, {name: _image_bytes(registry, references[name]) for name in (IMAGE_A, IMAGE_B)})
@@ -114,13 +115,13 @@ def _measured(way: Way, hands: Hands, image: str, hub: ModelHub) -> Row:
     )
 
 
-def _forget(instance: Instance, references: Mapping[str, str]) -> None:
-    """Take both images from the node, so that the next pod pulls all of its layers."""
+def _forget(instance: Instance) -> None:
+    """Take every image of the service from the node, v1.0's too: they share layers, and the next pod shall pull all."""
     images = ("ctr", "--address", str(instance.containerd_socket), "--namespace", "k8s.io", "images")
-    digests = {reference.partition("@")[2] for reference in references.values()}
-    for line in option_b.in_node(instance, *images, "list").splitlines()[1:]:
-        # An image has several names: containerd drops the layers with the last of them.
-        name, _, digest = line.split()[:3]
+    known = [line.split()[:3] for line in option_b.in_node(instance, *images, "list").splitlines()[1:]]
+    # An image has several names: containerd drops the layers with the last of them.
+    digests = {digest for name, _, digest in known if f"/{REPOSITORY}" in name}
+    for name, _, digest in known:
         if digest in digests:
             option_b.in_node(instance, *images, "remove", "--sync", name)
 
