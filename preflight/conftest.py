@@ -117,9 +117,7 @@ def start(
     gate: Gate, model: ModelFacts, workload: Deployment, planned: Planned | None, snapshot: Snapshot | None
 ) -> StartTime:
     """How long the container will need until its model is loaded, on the nodes that may get the pod."""
-    container = workload.template.container(gate.target.cluster.container)
-    if container is None:
-        raise Malformed(f"Deployment/{workload.name} has no container {gate.target.cluster.container!r}")
+    container = workload.container(gate.target.cluster.container)
     if snapshot is not None and snapshot.nodes:
         types = {node.instance_type for node in snapshot.nodes if not closed_to(node, workload.template)}
     else:

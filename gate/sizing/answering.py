@@ -88,6 +88,11 @@ class Unsaid:
 
     settings: tuple[tuple[str, str], ...]
 
+    @property
+    def shown(self) -> str:
+        """Return each with its source, as a reason names them."""
+        return ", ".join(f"{key} ({source})" for key, source in self.settings)
+
 
 def run_of(model: ModelFacts, container: ContainerSpec, schema: SettingsSchema, use: Model) -> Run | Unsaid:
     """Return how the container will answer.

@@ -54,17 +54,15 @@ def latency_verdict(
     Raises:
         LookupError: the Deployment has no such container.
     """
-    spec = workload.template.container(container)
-    if spec is None:
-        names = [each.name for each in workload.template.containers]
-        raise LookupError(f"Deployment/{workload.name} has no container {container!r}; it has {names}")
+    spec = workload.container(container)
     where = f"Deployment/{workload.name}"
     run = run_of(model, spec, schema, use)
     if isinstance(run, Unsaid):
         return _unsaid(run, where)
     # Past its deadline the service cuts the answer short, and LAT-1 counts that as a failure.
     limit_s = min(threshold("LAT-1", "p95_s"), run.deadline_s)
-    times = answer_times(model, run, use, node_types(workload, planned, snapshot))
+    types = node_types(workload, planned, snapshot)
+    times = answer_times(model, run, use, types)
     if isinstance(times, str):
         return inconclusive(
             _LAT,
@@ -84,7 +82,7 @@ def latency_verdict(
         *_wordless(slowest, command),
         *([_over(model, slowest, limit_s, out)] if over else []),
         *_queued(slowest, command),
-        *_on_credit(model, run, node_types(workload, planned, snapshot) if use.speed is None else ()),
+        *_on_credit(model, run, types if use.speed is None else ()),
     ]
     fine = (
         f"{model.name} answers a question in {slowest.band} on {slowest.where} ({run.tokens}, "
@@ -95,11 +93,10 @@ def latency_verdict(
 
 
 def _unsaid(run: Unsaid, where: str) -> Verdict:
-    keys = ", ".join(f"{key} ({source})" for key, source in run.settings)
     return inconclusive(
         _LAT,
         Cause.GATE_NOT_MEASURED,
-        f"How long a question takes is unknown: {keys}.",
+        f"How long a question takes is unknown: {run.shown}.",
         [Evidence(where, f"env[{key}]", source) for key, source in run.settings],
         "Write these settings into the pod template, so that `rollout undo` brings them back together with the image.",
     )

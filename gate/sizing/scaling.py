@@ -75,10 +75,7 @@ def scaling_verdict(
     Raises:
         LookupError: the Deployment has no such container.
     """
-    spec = workload.template.container(container)
-    if spec is None:
-        names = [each.name for each in workload.template.containers]
-        raise LookupError(f"Deployment/{workload.name} has no container {container!r}; it has {names}")
+    spec = workload.container(container)
     where = f"Deployment/{workload.name}"
     if hpa is None:
         none = Evidence(where, "HorizontalPodAutoscaler", "none in the manifests")
@@ -99,7 +96,7 @@ def scaling_verdict(
         return unfit
     run = run_of(model, spec, schema, use)
     if isinstance(run, Unsaid):
-        return _unknown(", ".join(f"{key} ({source})" for key, source in run.settings), where)
+        return _unknown(run.shown, where)
     times = answer_times(model, run, use, node_types(workload, planned, snapshot))
     if isinstance(times, str):
         return _unknown(times, where)
