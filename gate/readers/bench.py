@@ -7,7 +7,7 @@ The service runs as a pod would: read-only root, no capabilities, a memory limit
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -38,6 +38,8 @@ MODELS, MOUNT = "/models", "/mounted"
 SLOW_NANO_CPUS = 400_000_000
 #: Less and less, until the load of even a small model takes longer than one look.
 LOADING_NANO_CPUS = (200_000_000, 100_000_000, 50_000_000)
+#: What a start may take on a busy machine before nothing more is waited for.
+START_S = 90.0
 #: Within the 2,000 characters that /triage takes, and a context of 2,048 tokens.
 LONG_QUESTION = " ".join(["Which of my medications may I take together, and when should I seek urgent care?"] * 12)
 _PROBE = """
@@ -75,7 +77,7 @@ class Bench:
         *,
         env: Mapping[str, str] | None = None,
         patient_api: bool = True,
-        start_timeout_s: float = 90.0,
+        start_timeout_s: float = START_S,
         wait: bool = True,
         **options: object,
     ) -> Iterator[tuple[Running, Container | None]]:
@@ -161,7 +163,7 @@ class Bench:
                 last_lines=() if served else running.last_lines(),
             )
 
-    def start_samples(self, limit_s: float = 90.0) -> tuple[ProbeSample, ...]:
+    def start_samples(self, limit_s: float = START_S) -> tuple[ProbeSample, ...]:
         """Return /health and /ready from the start until both are 200, on so little CPU that loading shows."""
         samples: tuple[ProbeSample, ...] = ()
         for nano_cpus in LOADING_NANO_CPUS:
@@ -205,21 +207,13 @@ class Bench:
 
     def memory(self, clients: int) -> MemoryUse:
         """Return what the container holds once loaded, and while that many ask long questions at once."""
-        started, held, answers = time.monotonic(), [], []
-        with self.run(wait=False) as (running, _), running.client() as client, ThreadPoolExecutor(clients) as users:
-            loaded = running.comes_to_answer("/ready", 90)
-            if loaded:
-                held.append(client.metrics().held_bytes)
-                asking = [
-                    users.submit(client.ask, mrn, LONG_QUESTION) for mrn in islice(cycle(self._patients), clients)
-                ]
-                while not all(each.done() for each in asking):
-                    held.append(client.metrics().held_bytes)
-                    time.sleep(POLL_S)
-                answers = [each.result() for each in asking]
+        started = time.monotonic()
+        with self.run(wait=False) as (running, _):
+            loaded = running.comes_to_answer("/ready", START_S)
+            held, answers = self._pressed(running, clients) if loaded else ((), ())
             killed = running.ended() and running.container.attrs["State"]["OOMKilled"]
             if not loaded and not killed:
-                running.wait_until_ready(0)
+                raise running.not_ready(START_S)
         return MemoryUse(
             limit_bytes=self._memory_bytes,
             idle_bytes=held[0] if held else None,
@@ -229,6 +223,16 @@ class Bench:
             killed_after_s=time.monotonic() - started if killed else None,
             loaded=loaded,
         )
+
+    def _pressed(self, running: Running, clients: int) -> tuple[Sequence[int | None], Sequence[Answer]]:
+        """Ask from so many clients at once; return what was held, before first, and what came back."""
+        with running.client() as client, ThreadPoolExecutor(clients) as users:
+            held = [client.metrics().held_bytes]
+            asking = [users.submit(client.ask, mrn, LONG_QUESTION) for mrn in islice(cycle(self._patients), clients)]
+            while not all(each.done() for each in asking):
+                held.append(client.metrics().held_bytes)
+                time.sleep(POLL_S)
+            return held, [each.result() for each in asking]
 
     def shutdown(self, limit_s: float) -> Shutdown:
         """Return how a request under way and the process ended after SIGTERM."""

@@ -61,8 +61,12 @@ class Running:
             Unreachable: it ended, or was not ready in time; with its last words.
         """
         if not self.comes_to_answer("/ready", limit_s):
-            state = "ended" if self.ended() else f"is not ready after {limit_s:g} s"
-            raise Unreachable(f"the container {state}: {' / '.join(self.last_lines()) or 'no log'}")
+            raise self.not_ready(limit_s)
+
+    def not_ready(self, limit_s: float) -> Unreachable:
+        """Return the error of a container that did not become ready within the limit."""
+        state = "ended" if self.ended() else f"is not ready after {limit_s:g} s"
+        return Unreachable(f"the container {state}: {' / '.join(self.last_lines()) or 'no log'}")
 
     def exit_code(self, limit_s: float) -> int | None:
         """Return how its process ended, None where it has not within the limit."""
